@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "base/pidfd.hpp"
+
+#include <poll.h>
+extern "C" { // glibc 2.41 does not say so itself
+#include <sys/pidfd.h>
+}
+
+#include <cstdlib>
+#include <format>
+
+#include "base/error.hpp"
+#include "base/io.hpp"
+
+namespace berth::pidfd {
+
+unique_fd open(pid_t pid) {
+    unique_fd fd(::pidfd_open(pid, 0));
+    if (!fd)
+        fail_errno("opening a pidfd for process {}", pid);
+    return fd;
+}
+
+pid_t pid_of(int fd) {
+    const std::string info = read_file(std::format("/proc/self/fdinfo/{}", fd));
+    const auto at = info.find("\nPid:");
+    if (at == std::string::npos)
+        fail("descriptor {} is not a pidfd", fd);
+    const long pid = std::strtol(info.c_str() + at + 5, nullptr, 10);
+    return pid > 0 ? static_cast<pid_t>(pid) : 0; // -1: reaped, 0: another namespace
+}
+
+bool send_signal(int fd, int signal) {
+    if (::pidfd_send_signal(fd, signal, nullptr, 0) == 0)
+        return true;
+    if (errno == ESRCH)
+        return false;
+    fail_errno("sending signal {} through a pidfd", signal);
+}
+
+bool has_exited(int fd) {
+    pollfd entry{.fd = fd, .events = POLLIN, .revents = 0};
+    for (;;) {
+        const int n = ::poll(&entry, 1, 0);
+        if (n >= 0)
+            return n > 0 && (entry.revents & POLLIN) != 0;
+        if (errno != EINTR)
+            fail_errno("polling a pidfd");
+    }
+}
+
+} // namespace berth::pidfd

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// Processes held by descriptor, so that no pid is ever signalled by number (pidfd_open(2)).
+#pragma once
+
+#include <sys/types.h>
+
+#include "base/unique_fd.hpp"
+
+namespace berth::pidfd {
+
+/// A pidfd for `pid`. Throws Error (ESRCH when there is no such process).
+[[nodiscard]] unique_fd open(pid_t pid);
+
+/// The pid behind `fd` in our pid namespace; 0 when the process has been reaped or lives in a
+/// namespace we cannot see (from /proc/self/fdinfo).
+[[nodiscard]] pid_t pid_of(int fd);
+
+/// Sends `signal`; false when the process is gone. Throws on any other failure.
+bool send_signal(int fd, int signal);
+
+/// True once the process has exited (a zombie counts).
+[[nodiscard]] bool has_exited(int fd);
+
+} // namespace berth::pidfd
