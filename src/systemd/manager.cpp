@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "systemd/manager.hpp"
+
+#include <algorithm>
+#include <cstdint>
+
+#include "base/pidfd.hpp"
+#include "bus/errors.hpp"
+
+namespace berth::systemd {
+
+namespace {
+
+const sdbus::ServiceName service("org.freedesktop.systemd1");
+const sdbus::ObjectPath object("/org/freedesktop/systemd1");
+const sdbus::InterfaceName interface("org.freedesktop.systemd1.Manager");
+
+constexpr auto unit_exists = "org.freedesktop.systemd1.UnitExists";
+constexpr auto no_such_unit = "org.freedesktop.systemd1.NoSuchUnit";
+constexpr auto property_unknown = "org.freedesktop.DBus.Error.PropertyReadOnly";
+
+/// As many tasks as systemd gives a container by itself (systemd-nspawn(1)).
+constexpr std::uint64_t default_tasks_max = 16384;
+
+template <class T>
+void append(sdbus::Message &message, const char *name, const char *signature, const T &value) {
+    message.openStruct("sv");
+    message << name;
+    message.openVariant(signature);
+    message << value;
+    message.closeVariant();
+    message.closeStruct();
+}
+
+bool has(const std::vector<Property> &properties, std::string_view name) {
+    return std::ranges::any_of(properties, [&](const Property &p) { return p.get<0>() == name; });
+}
+
+sdbus::Error too_late(const std::string &unit) {
+    return bus_error::make(bus_error::timeout, "systemd did not finish its job for {} in time", unit);
+}
+
+} // namespace
+
+/// While one lives, we do not know the path of a job that we asked for, and keep all results.
+struct Manager::Unanswered {
+    Manager &manager;
+
+    explicit Unanswered(Manager &m) : manager(m) { ++manager.unanswered_; }
+    Unanswered(const Unanswered &) = delete;
+    Unanswered &operator=(const Unanswered &) = delete;
+    ~Unanswered() {
+        if (--manager.unanswered_ == 0)
+            manager.early_.clear();
+    }
+};
+
+/// While one lives, systemd sends UnitRemoved.
+struct Manager::Subscription {
+    Manager &manager;
+
+    explicit Subscription(Manager &m) : manager(m) {
+        if (manager.subscribers_++ == 0)
+            static_cast<void>(manager.send(manager.method("Subscribe"), Clock::now() + std::chrono::seconds(30)));
+    }
+    Subscription(const Subscription &) = delete;
+    Subscription &operator=(const Subscription &) = delete;
+    ~Subscription() {
+        if (--manager.subscribers_ == 0)
+            static_cast<void>(manager.send(manager.method("Unsubscribe"), Clock::now() + std::chrono::seconds(30)));
+    }
+};
+
+Manager::Manager(sdbus::IConnection &bus, sd_event *loop)
+    : bus_(bus), loop_(loop), peer_(sdbus::createProxy(bus, service, object)) {
+    peer_->registerSignalHandler(interface, sdbus::SignalName("JobRemoved"),
+                                 [this](sdbus::Signal signal) { on_job_removed(std::move(signal)); });
+}
+
+sdbus::MethodCall Manager::method(const char *member) const {
+    return peer_->createMethodCall(interface, sdbus::MethodName(member));
+}
+
+Outcome<sdbus::MethodReply> Manager::send(const sdbus::MethodCall &request, Clock::time_point deadline) {
+    return call(*peer_, request, deadline);
+}
+
+void Manager::on_job_removed(sdbus::Signal signal) {
+    std::uint32_t id = 0;
+    sdbus::ObjectPath path;
+    std::string unit;
+    std::string result;
+    signal >> id >> path >> unit >> result;
+    if (unanswered_ > 0)
+        early_.insert_or_assign(path, result);
+    while (const auto waiting = jobs_.extract(path))
+        waiting.mapped().give(result);
+}
+
+/// Sends a request that queues a job; the result is what became of the job.
+Task<std::string> Manager::job(sdbus::MethodCall request, Clock::time_point deadline) {
+    const Outcome<std::string> ended;
+    {
+        const Unanswered unanswered(*this);
+        sdbus::MethodReply reply = co_await send(request, deadline);
+        sdbus::ObjectPath path;
+        reply >> path;
+        if (const auto early = early_.find(path); early != early_.end())
+            ended.give(early->second);
+        else
+            jobs_.emplace(path, ended);
+    }
+    const Timer limit(loop_, deadline, [ended] { ended.give("timeout"); });
+    co_return co_await ended;
+}
+
+sdbus::MethodCall Manager::start_call(const Scope &scope) const {
+    sdbus::MethodCall request = method("StartTransientUnit");
+    request << scope.unit << "fail";
+    request.openContainer("(sv)");
+    append(request, "Description", "s", scope.description);
+    if (!has(scope.properties, "Slice"))
+        append(request, "Slice", "s", "machine.slice");
+    append(request, "Delegate", "b", true);
+    append(request, "CollectMode", "s", "inactive-or-failed");
+    append(request, "TasksMax", "t", default_tasks_max);
+    if (takes_pidfds_)
+        append(request, "PIDFDs", "ah", std::vector{scope.leader});
+    else
+        append(request, "PIDs", "au", std::vector{static_cast<std::uint32_t>(pidfd::pid_of(scope.leader.get()))});
+    for (const Property &property : scope.properties)
+        request << property;
+    request.closeContainer();
+    request.openContainer("(sa(sv))").closeContainer(); // no auxiliary units
+    return request;
+}
+
+Task<void> Manager::try_start(const Scope &scope, Clock::time_point deadline) {
+    const std::string result = co_await job(start_call(scope), deadline);
+    if (result == "timeout")
+        throw too_late(scope.unit);
+    if (result != "done")
+        throw bus_error::make(bus_error::failed, "systemd's job ended with \"{}\"", result);
+}
+
+Task<void> Manager::start_scope(Scope scope, Clock::time_point deadline) {
+    for (;;) {
+        bool in_the_way = false;
+        try {
+            co_await try_start(scope, deadline);
+            co_return;
+        } catch (const sdbus::Error &error) {
+            in_the_way = error.getName() == unit_exists;
+            const bool old_systemd = takes_pidfds_ && error.getName() == property_unknown
+                                     && error.getMessage().contains("PIDFDs");
+            if (old_systemd)
+                takes_pidfds_ = false;
+            else if (!in_the_way)
+                throw bus_error::while_doing("starting " + scope.unit, error);
+            else if (Clock::now() >= deadline)
+                throw bus_error::make(bus_error::timeout,
+                                      "starting {}: an earlier unit of that name does not go away; "
+                                      "\"systemctl status {}\" tells what it is",
+                                      scope.unit, scope.unit);
+        }
+        if (in_the_way)
+            co_await clear_away(scope.unit, deadline);
+    }
+}
+
+/// Brings an earlier `unit` to its end, and returns when systemd has most likely forgotten it.
+Task<void> Manager::clear_away(std::string unit, Clock::time_point deadline) {
+    const Subscription subscribed(*this);
+    const Outcome<Done> removed;
+    const auto match = bus_.addMatchAsync(
+        "type='signal',sender='org.freedesktop.systemd1',path='/org/freedesktop/systemd1',"
+        "interface='org.freedesktop.systemd1.Manager',member='UnitRemoved',arg0='"
+            + unit + "'",
+        [removed](sdbus::Message) { removed.give({}); }, [](sdbus::Message) {}, sdbus::return_slot);
+    bool there = true;
+    try {
+        sdbus::MethodCall request = method("StopUnit");
+        request << unit << "replace";
+        co_await job(std::move(request), deadline);
+    } catch (const sdbus::Error &error) {
+        if (error.getName() != no_such_unit)
+            throw bus_error::while_doing("stopping the " + unit + " of an earlier machine", error);
+        there = false;
+    }
+    if (!there)
+        co_return;
+    // It may be held for a while by someone else who refers to it: look again now and then.
+    constexpr auto patience = std::chrono::milliseconds(200);
+    const Timer look(loop_, std::min(deadline, Clock::now() + patience), [removed] { removed.give({}); });
+    co_await removed;
+}
+
+Task<void> Manager::stop_unit(std::string unit, Clock::time_point deadline) {
+    std::string result;
+    try {
+        sdbus::MethodCall request = method("StopUnit");
+        request << unit << "replace";
+        result = co_await job(std::move(request), deadline);
+    } catch (const sdbus::Error &error) {
+        if (error.getName() == no_such_unit)
+            co_return;
+        throw bus_error::while_doing("stopping " + unit, error);
+    }
+    if (result == "timeout")
+        throw bus_error::while_doing("stopping " + unit, too_late(unit));
+    if (result != "done")
+        throw bus_error::make(bus_error::failed, "stopping {}: systemd's job ended with \"{}\"", unit, result);
+}
+
+Task<void> Manager::kill_unit(std::string unit, int signal, Clock::time_point deadline) {
+    try {
+        sdbus::MethodCall request = method("KillUnit");
+        request << unit << "all" << std::int32_t{signal};
+        co_await send(request, deadline);
+    } catch (const sdbus::Error &error) {
+        throw bus_error::while_doing("sending a signal to the processes of " + unit, error);
+    }
+}
+
+} // namespace berth::systemd
