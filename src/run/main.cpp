@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// berth-run: builds one machine and supervises it. `berth run` starts it.
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <climits>
+#include <cstdio>
+#include <string>
+
+#include <linux/close_range.h>
+
+#include "base/error.hpp"
+#include "build.hpp"
+#include "config/load.hpp"
+#include "run/options.hpp"
+#include "runtime/launcher.hpp"
+
+namespace {
+
+using namespace berth;
+
+LaunchPlan plan_from(const RunOptions &options) {
+    const HostFacts facts = host_facts();
+    MachineConfig given;
+    apply(given, options.assignments);
+    const std::string tree = tree_of(given, facts);
+    const bool named = !given.name.empty() || !tree.empty() || !given.layers.empty();
+    std::optional<ConfigFile> file;
+    if (options.use_files && named) {
+        MachineConfig plain = given;
+        plain.ephemeral = false; // an ephemeral machine is configured by the name without its random end
+        file = find_config(name_of(plain, tree), tree);
+    }
+    MachineConfig config = load_config(options.assignments, file, [](const std::string &text) {
+        std::fprintf(stderr, "berth run: warning: %s\n", text.c_str());
+    });
+    return make_plan(config, facts);
+}
+
+int run(int argc, char *argv[]) {
+    const RunOptions options = parse_run_options(argc, argv);
+    using Action = RunOptions::Action;
+    switch (options.action) {
+    case Action::help: std::fputs(run_help().c_str(), stdout); return 0;
+    case Action::version: std::printf("berth %s\n", build::version.data()); return 0;
+    case Action::dry_run: std::fputs(plan_text(plan_from(options)).c_str(), stdout); return 0;
+    case Action::dry_run_json: std::fputs(plan_json(plan_from(options)).c_str(), stdout); return 0;
+    case Action::run: break;
+    }
+    if (::geteuid() != 0)
+        fail("making a machine needs root");
+    return Launcher(plan_from(options)).run();
+}
+
+} // namespace
+
+int main(int argc, char *argv[]) {
+    try {
+        // What our caller left open is none of the machine's business.
+        if (::close_range(STDERR_FILENO + 1, UINT_MAX, CLOSE_RANGE_CLOEXEC) < 0)
+            fail_errno("closing inherited descriptors");
+        ::umask(0022);
+        return run(argc, argv);
+    } catch (const std::exception &error) {
+        std::fprintf(stderr, "berth run: %s\n", error.what());
+        return 1;
+    }
+}

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "run/options.hpp"
+
+#include <getopt.h>
+
+#include <format>
+
+#include "base/error.hpp"
+#include "base/parse.hpp"
+
+namespace berth {
+
+namespace {
+
+/// Values beyond all characters for options without a letter: settings first, then our own.
+constexpr int first_setting = 1000;
+enum Own : std::uint16_t { opt_help = 2000, opt_version, opt_dry_run, opt_settings };
+
+int argument_kind(std::string_view argument) {
+    if (argument.empty())
+        return no_argument;
+    return argument.starts_with('[') ? optional_argument : required_argument;
+}
+
+struct Table {
+    std::string letters = "+:h"; // "+": options end at the command; ":": we report errors
+    std::vector<option> longs;
+};
+
+Table make_table() {
+    Table table;
+    int index = first_setting;
+    for (const Setting &setting : settings()) {
+        const int kind = argument_kind(setting.argument);
+        if (!setting.option.empty())
+            table.longs.push_back({setting.option.data(), kind, nullptr, index});
+        if (setting.letter != 0) {
+            table.letters += setting.letter;
+            if (kind == required_argument)
+                table.letters += ':';
+        }
+        ++index;
+    }
+    table.longs.push_back({"help", no_argument, nullptr, opt_help});
+    table.longs.push_back({"version", no_argument, nullptr, opt_version});
+    table.longs.push_back({"dry-run", optional_argument, nullptr, opt_dry_run});
+    table.longs.push_back({"settings", required_argument, nullptr, opt_settings});
+    table.longs.push_back({});
+    return table;
+}
+
+const Setting *setting_of(int value) {
+    if (value >= first_setting && value < opt_help)
+        return &settings()[static_cast<std::size_t>(value - first_setting)];
+    for (const Setting &setting : settings())
+        if (setting.letter != 0 && setting.letter == value)
+            return &setting;
+    return nullptr;
+}
+
+[[noreturn]] void fail_unknown(const Table &table, const char *word) {
+    std::vector<std::string_view> known;
+    for (const option &entry : table.longs)
+        if (entry.name != nullptr)
+            known.emplace_back(entry.name);
+    std::string_view name(word);
+    name.remove_prefix(std::min(name.find_first_not_of('-'), name.size()));
+    name = name.substr(0, name.find('='));
+    const auto near = nearest(name, known);
+    fail("unknown option {}{}; see berth run --help", word, near ? std::format(", did you mean --{}?", *near) : "");
+}
+
+void take_own(RunOptions &options, int value) {
+    using Action = RunOptions::Action;
+    const std::string_view argument = ::optarg != nullptr ? ::optarg : "";
+    switch (value) {
+    case 'h':
+    case opt_help: options.action = Action::help; break;
+    case opt_version: options.action = Action::version; break;
+    case opt_dry_run:
+        if (!argument.empty() && argument != "json" && argument != "text")
+            fail("--dry-run={}: the forms are text and json", argument);
+        options.action = argument == "json" ? Action::dry_run_json : Action::dry_run;
+        break;
+    case opt_settings: {
+        const auto use = argument == "trusted" || argument == "override" ? std::nullopt : parse_bool(argument);
+        if (!use)
+            fail("--settings={}: only yes and no are supported yet", argument);
+        options.use_files = *use;
+        break;
+    }
+    default: fail("option {} is not handled", value);
+    }
+}
+
+} // namespace
+
+RunOptions parse_run_options(int argc, char *argv[]) {
+    const Table table = make_table();
+    RunOptions options;
+    ::opterr = 0;
+    ::optind = 1;
+    for (;;) {
+        const int word = ::optind;
+        const int value = ::getopt_long(argc, argv, table.letters.c_str(), table.longs.data(), nullptr); // NOLINT
+        if (value < 0)
+            break;
+        if (value == ':')
+            fail("option {} needs an argument", argv[::optind - 1]);
+        if (value == '?') {
+            // getopt has moved past the word, or stands within one of several letters
+            const std::string_view text(argv[word]);
+            if (text.starts_with("--") || ::optopt == 0)
+                fail_unknown(table, argv[word]);
+            fail("unknown option -{}; see berth run --help", static_cast<char>(::optopt));
+        }
+        const Setting *setting = setting_of(value);
+        if (setting == nullptr) {
+            take_own(options, value);
+            continue;
+        }
+        const std::string name = setting->option.empty() ? "" : "--" + std::string(setting->option);
+        options.assignments.push_back(
+            {.setting = setting,
+             .value = ::optarg != nullptr ? ::optarg : std::string(setting->implied),
+             .origin = {name + (::optarg != nullptr ? "=" + std::string(::optarg) : "")}});
+    }
+    const Setting *parameters = find_setting("exec", "parameters");
+    for (int i = ::optind; i < argc; ++i)
+        options.assignments.push_back({.setting = parameters, .value = argv[i], .origin = {"the command"}});
+    return options;
+}
+
+std::string run_help() {
+    std::string text = "berth run [OPTIONS…] [COMMAND [ARGUMENTS…]]\n\n"
+                       "Run a command, or boot an OS, in a machine of its own.\n\n"
+                       "  -h --help                 show this help\n"
+                       "     --version              show the version\n"
+                       "     --dry-run[=json]       print what would be done, do nothing\n"
+                       "     --settings=BOOL        read NAME.toml or not\n";
+    for (const Setting &setting : settings()) {
+        if (setting.option.empty())
+            continue;
+        const std::string letter = setting.letter != 0 ? std::format("-{}", setting.letter) : "  ";
+        std::string name = "--" + std::string(setting.option);
+        if (setting.argument.starts_with('['))
+            name += "[=" + std::string(setting.argument.substr(1));
+        else if (!setting.argument.empty())
+            name += "=" + std::string(setting.argument);
+        text += std::format("  {} {:<22} {}{}\n", letter, name,
+                            name.size() > 22 ? "\n" + std::string(28, ' ') : "", setting.help);
+    }
+    return text + "\nSee the berth(1) man page for details.\n";
+}
+
+} // namespace berth

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// The command line of `berth run`, whose options are systemd-nspawn's and those of the settings
+// table.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "config/settings.hpp"
+
+namespace berth {
+
+struct RunOptions {
+    enum class Action : std::uint8_t { run, help, version, dry_run, dry_run_json };
+    Action action = Action::run;
+    bool use_files = true;
+    std::vector<Assignment> assignments;
+};
+
+/// Throws Error on an option that is not known or lacks its argument.
+[[nodiscard]] RunOptions parse_run_options(int argc, char *argv[]);
+
+/// The text of --help.
+[[nodiscard]] std::string run_help();
+
+} // namespace berth

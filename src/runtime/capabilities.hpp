@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// Capability sets (capabilities(7)), by libcap.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace berth::capabilities {
+
+/// One bit per capability, by its number.
+using Set = std::uint64_t;
+
+/// All capabilities that the running kernel knows.
+[[nodiscard]] Set all();
+
+/// What a machine keeps unless told otherwise: systemd-nspawn's default bounding set, plus
+/// CAP_NET_ADMIN where the network is private.
+[[nodiscard]] Set default_bounding(bool private_network);
+
+/// The set that `names` ("CAP_NET_ADMIN" or "all") stand for. Throws Error on an unknown name.
+[[nodiscard]] Set from_names(const std::vector<std::string> &names);
+
+/// Names of the members, in order of their numbers ("cap_net_admin").
+[[nodiscard]] std::vector<std::string> names(Set set);
+
+/// The bounding set of a process, from /proc/PID/status.
+[[nodiscard]] Set bounding_of(pid_t pid);
+
+/// Drops from our bounding set all that `set` lacks, and from permitted, effective, inheritable
+/// and ambient too.
+void limit_to(Set set);
+
+} // namespace berth::capabilities

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "runtime/inner.hpp"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <format>
+
+#include "base/error.hpp"
+#include "base/rooted.hpp"
+#include "runtime/api_mounts.hpp"
+#include "runtime/protocol.hpp"
+#include "runtime/stub_init.hpp"
+#include "runtime/tree.hpp"
+#include "runtime/users.hpp"
+
+namespace berth::inner {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+/// The launcher may have to wait for systemd, and systemd for a busy disk.
+constexpr auto go_deadline = 90s;
+
+void die_with_launcher() {
+    if (::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+        fail_errno("asking to be killed with the launcher");
+}
+
+/// Signals as a new process expects them: nothing blocked, nothing ignored.
+void reset_signals() {
+    for (int signal = 1; signal < NSIG; ++signal)
+        ::signal(signal, SIG_DFL); // those that cannot be set say so; no harm
+    sigset_t none;
+    ::sigemptyset(&none);
+    if (::sigprocmask(SIG_SETMASK, &none, nullptr) < 0)
+        fail_errno("unblocking signals");
+}
+
+void take_console(const tree::Built &built) {
+    if (::setsid() < 0)
+        fail_errno("starting a session");
+    if (!built.console_slave)
+        return; // piped: the launcher's own stdio
+    for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+        if (::dup2(built.console_slave.get(), fd) < 0)
+            fail_errno("making the console our stdio");
+    if (::ioctl(STDIN_FILENO, TIOCSCTTY, 0) < 0)
+        fail_errno("making the console our controlling terminal");
+}
+
+class Environment {
+public:
+    Environment(const LaunchPlan &plan, const users::User &user) {
+        for (const auto &[name, value] : plan.environment)
+            set(name, value);
+        // The user's own settings stand; systemd-nspawn gives these to commands and inits alike.
+        add("HOME", user.home);
+        add("USER", user.name);
+        add("LOGNAME", user.name);
+    }
+
+    [[nodiscard]] std::string path() const {
+        const auto found = std::ranges::find_if(lines_, [](const auto &line) { return line.starts_with("PATH="); });
+        return found == lines_.end() ? "" : found->substr(5);
+    }
+
+    /// For execve(2); valid until the environment changes.
+    [[nodiscard]] std::vector<char *> pointers() {
+        std::vector<char *> pointers;
+        for (std::string &line : lines_)
+            pointers.push_back(line.data());
+        pointers.push_back(nullptr);
+        return pointers;
+    }
+
+private:
+    void set(const std::string &name, const std::string &value) { lines_.push_back(name + "=" + value); }
+    void add(const std::string &name, const std::string &value) {
+        if (std::ranges::none_of(lines_, [&](const auto &line) { return line.starts_with(name + "="); }))
+            set(name, value);
+    }
+
+    std::vector<std::string> lines_;
+};
+
+/// Tries to become `file`; returns errno when it cannot.
+int try_exec(const std::string &file, std::vector<std::string> words, Environment &environment) {
+    std::vector<char *> pointers;
+    for (std::string &word : words)
+        pointers.push_back(word.data());
+    pointers.push_back(nullptr);
+    ::execve(file.c_str(), pointers.data(), environment.pointers().data());
+    return errno;
+}
+
+[[noreturn]] void exec_init(const LaunchPlan &plan, Environment &environment) {
+    int code = ENOENT;
+    for (const char *init : {"/usr/lib/systemd/systemd", "/lib/systemd/systemd", "/sbin/init"}) {
+        std::vector<std::string> words{init};
+        words.insert(words.end(), plan.command.begin(), plan.command.end());
+        if (const int failed = try_exec(init, std::move(words), environment); failed != ENOENT)
+            code = failed;
+    }
+    fail_code(code, "starting the tree's init (systemd or /sbin/init)");
+}
+
+[[noreturn]] void exec_shell(const users::User &user, Environment &environment) {
+    int code = ENOENT;
+    for (const std::string &shell : {user.shell, std::string("/bin/bash"), std::string("/bin/sh")}) {
+        if (shell.empty())
+            continue;
+        const std::string name = "-" + std::filesystem::path(shell).filename().native();
+        if (const int failed = try_exec(shell, {name}, environment); failed != ENOENT)
+            code = failed;
+    }
+    fail_code(code, "starting a shell for user {}", user.name);
+}
+
+[[noreturn]] void exec_command(const LaunchPlan &plan, Environment &environment) {
+    const std::string &name = plan.command.front();
+    if (name.contains('/'))
+        fail_code(try_exec(name, plan.command, environment), "starting {}", name);
+    int code = ENOENT;
+    std::string_view rest = environment.path();
+    const std::string path(rest);
+    rest = path;
+    while (!rest.empty()) {
+        const auto end = rest.find(':');
+        const std::string file = std::format("{}/{}", rest.substr(0, end), name);
+        if (const int failed = try_exec(file, plan.command, environment);
+            failed != ENOENT && failed != ENOTDIR)
+            code = failed;
+        rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
+    }
+    fail_code(code, "starting {}", name);
+}
+
+/// The last steps, as the process that execs.
+[[noreturn]] void become_payload(const LaunchPlan &plan, const users::User &user) {
+    Environment environment(plan, user);
+    const bool is_init = plan.mode == ExecMode::boot;
+    if (!plan.working_directory.empty() && ::chdir(plan.working_directory.c_str()) < 0)
+        fail_errno("entering {}", plan.working_directory);
+    if (!is_init) {
+        users::become(user);
+        if (plan.mode == ExecMode::command)
+            die_with_launcher(); // changing the user took it back
+    }
+    reset_signals();
+    if (is_init)
+        exec_init(plan, environment);
+    if (plan.command.empty())
+        exec_shell(user, environment);
+    exec_command(plan, environment);
+}
+
+void go_on(const LaunchPlan &plan, unique_fd &socket) {
+    die_with_launcher();
+    tree::Built built = tree::build(plan);
+    if (::sethostname(plan.hostname.c_str(), plan.hostname.size()) < 0)
+        fail_errno("setting the host name");
+    const users::User user = users::look_up(built.root.get(), plan.user);
+
+    std::vector<int> fds{built.notify.get()};
+    if (built.console)
+        fds.push_back(built.console.get());
+    protocol::send(socket.get(), protocol::Kind::mounted, 0, {}, fds);
+    (void)protocol::expect(socket.get(), protocol::Kind::go, go_deadline, "waiting for the launcher");
+
+    if (::unshare(CLONE_NEWCGROUP) < 0)
+        fail_errno("entering a cgroup namespace");
+    api_mounts::mount_cgroup(built.root.get());
+    capabilities::limit_to(plan.bounding);
+    if (plan.mode == ExecMode::pid2) {
+        const pid_t command = ::fork();
+        if (command < 0)
+            fail_errno("creating the command's process");
+        if (command > 0) {
+            socket.reset(); // its end is the sign that the command's exec succeeded
+            built = {};
+            stub_init::run(command);
+        }
+    }
+    take_console(built);
+    become_payload(plan, user);
+}
+
+} // namespace
+
+void run(const LaunchPlan &plan, unique_fd socket) noexcept {
+    try {
+        go_on(plan, socket);
+    } catch (const Error &error) {
+        try {
+            protocol::send(socket.get(), protocol::Kind::failed, error.code(), error.what());
+        } catch (const Error &) { // NOLINT(bugprone-empty-catch): nobody is left to tell
+        }
+    } catch (const std::exception &error) {
+        try {
+            protocol::send(socket.get(), protocol::Kind::failed, 0, error.what());
+        } catch (const Error &) { // NOLINT(bugprone-empty-catch): nobody is left to tell
+        }
+    }
+    ::_exit(1);
+}
+
+} // namespace berth::inner

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// The mount API by descriptors: fsopen(2), fsmount(2), open_tree(2), mount_setattr(2),
+// move_mount(2). Mounts are made detached, and attached to descriptors, never to paths inside a
+// machine.
+#pragma once
+
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/unique_fd.hpp"
+
+namespace berth::mounts {
+
+/// An option of a filesystem; an empty value makes it a flag.
+using Option = std::pair<std::string, std::string>;
+
+/// A new, detached instance of filesystem `type`. `attributes` are MOUNT_ATTR_*.
+/// Errors carry the kernel's own message where it gives one (fsopen(2), "message retrieval").
+[[nodiscard]] unique_fd new_filesystem(const std::string &type, const std::vector<Option> &options,
+                                       unsigned attributes);
+
+/// A detached copy of the mount (or, `recursive`, of the tree of mounts) at `at`/`path`.
+[[nodiscard]] unique_fd clone_tree(int at, const std::string &path, bool recursive);
+
+/// Sets and clears MOUNT_ATTR_* on the mount behind `fd`, or on the tree below it.
+void set_attributes(int fd, unsigned set, unsigned clear, bool recursive);
+
+/// Attaches the detached mount `fd` on top of what the descriptor `target` (O_PATH) shows.
+/// `what` names it in errors.
+void attach(int fd, int target, std::string_view what);
+
+} // namespace berth::mounts

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "runtime/registration.hpp"
+
+#include <systemd/sd-id128.h>
+
+#include "base/error.hpp"
+#include "systemd/bus_call.hpp"
+#include "systemd/scope.hpp"
+#include "systemd/unit_properties.hpp"
+
+namespace berth::registration {
+
+namespace {
+
+BusMessagePtr new_call(sd_bus *bus, const LaunchPlan &plan, const char *member, int leader) {
+    BusMessagePtr message = bus_call::method(bus, "org.berth1", "/org/berth1", "org.berth1.Manager", member);
+    sd_id128_t id{};
+    bus_call::check(::sd_id128_from_string(plan.machine_id.c_str(), &id), "reading the machine ID");
+    const std::string root = plan.root.is_overlay() ? "" : plan.root.layers.front();
+    constexpr const char *what = "making a bus message";
+    bus_call::check(::sd_bus_message_append(message.get(), "s", plan.name.c_str()), what);
+    bus_call::check(::sd_bus_message_append_array(message.get(), 'y', &id, sizeof id), what);
+    bus_call::check(::sd_bus_message_append(message.get(), "sshs", "berth", "container", leader, root.c_str()), what);
+    return message;
+}
+
+void create(sd_bus *bus, const LaunchPlan &plan, int leader) {
+    const BusMessagePtr message = new_call(bus, plan, "CreateMachine", leader);
+    constexpr const char *what = "making a bus message";
+    bus_call::check(::sd_bus_message_open_container(message.get(), 'a', "(sv)"), what);
+    if (plan.unit.slice != "machine.slice")
+        unit_properties::append_text(message.get(), "Slice", plan.unit.slice.c_str());
+    for (const std::string &property : plan.unit.properties)
+        unit_properties::append(message.get(), property);
+    bus_call::check(::sd_bus_message_close_container(message.get()), what);
+    bus_call::call(bus, message.get(), "registering machine \"" + plan.name + "\" with berthd");
+}
+
+} // namespace
+
+void enter(const LaunchPlan &plan, int leader) {
+    const UnitPlan &unit = plan.unit;
+    if (!unit.register_machine && unit.keep_unit)
+        return;
+    const BusPtr bus = bus_call::open_system();
+    if (!unit.register_machine) {
+        scope::start(bus.get(),
+                     {.name = unit.scope,
+                      .description = "Container " + plan.name,
+                      .slice = unit.slice,
+                      .properties = unit.properties},
+                     leader);
+    } else if (unit.keep_unit) {
+        const BusMessagePtr message = new_call(bus.get(), plan, "RegisterMachine", leader);
+        bus_call::call(bus.get(), message.get(), "registering machine \"" + plan.name + "\" with berthd");
+    } else {
+        create(bus.get(), plan, leader);
+    }
+}
+
+} // namespace berth::registration
