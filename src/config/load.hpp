@@ -12,10 +12,18 @@
 
 namespace berth {
 
-/// A setting given on the command line replaces the file's value, lists included. Privileged
-/// settings of an untrusted file are left out; `warn` is told which.
+/// --settings= of systemd-nspawn(1): whose word counts.
+enum class UseFiles : std::uint8_t {
+    no,       ///< files are not read
+    yes,      ///< the command line wins
+    override, ///< the file wins
+    trusted,  ///< the command line wins, and a file beside an image may set all there is
+};
+
+/// Whoever wins replaces the other's setting, lists included. Privileged settings of an untrusted
+/// file are left out; `warn` is told which.
 [[nodiscard]] MachineConfig load_config(const std::vector<Assignment> &command_line,
-                                        const std::optional<ConfigFile> &file,
+                                        const std::optional<ConfigFile> &file, UseFiles use,
                                         const std::function<void(const std::string &)> &warn);
 
 } // namespace berth

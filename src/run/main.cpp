@@ -26,12 +26,12 @@ LaunchPlan plan_from(const RunOptions &options) {
     const std::string tree = tree_of(given, facts);
     const bool named = !given.name.empty() || !tree.empty() || !given.layers.empty();
     std::optional<ConfigFile> file;
-    if (options.use_files && named) {
+    if (options.use_files != UseFiles::no && named) {
         MachineConfig plain = given;
         plain.ephemeral = false; // an ephemeral machine is configured by the name without its random end
         file = find_config(name_of(plain, tree), tree);
     }
-    MachineConfig config = load_config(options.assignments, file, [](const std::string &text) {
+    MachineConfig config = load_config(options.assignments, file, options.use_files, [](const std::string &text) {
         std::fprintf(stderr, "berth run: warning: %s\n", text.c_str());
     });
     return make_plan(config, facts);

@@ -83,10 +83,15 @@ void take_own(RunOptions &options, int value) {
         options.action = argument == "json" ? Action::dry_run_json : Action::dry_run;
         break;
     case opt_settings: {
-        const auto use = argument == "trusted" || argument == "override" ? std::nullopt : parse_bool(argument);
-        if (!use)
-            fail("--settings={}: only yes and no are supported yet", argument);
-        options.use_files = *use;
+        const auto use = parse_bool(argument);
+        if (argument == "override")
+            options.use_files = UseFiles::override;
+        else if (argument == "trusted")
+            options.use_files = UseFiles::trusted;
+        else if (use)
+            options.use_files = *use ? UseFiles::yes : UseFiles::no;
+        else
+            fail("--settings={}: the choices are yes, no, override and trusted", argument);
         break;
     }
     default: fail("option {} is not handled", value);
@@ -137,7 +142,7 @@ std::string run_help() {
                        "  -h --help                 show this help\n"
                        "     --version              show the version\n"
                        "     --dry-run[=json]       print what would be done, do nothing\n"
-                       "     --settings=BOOL        read NAME.toml or not\n";
+                       "     --settings=HOW          read NAME.toml: yes, no, override, trusted\n";
     for (const Setting &setting : settings()) {
         if (setting.option.empty())
             continue;

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "config/load.hpp"
 #include "config/settings.hpp"
 
 namespace berth {
@@ -14,7 +15,7 @@ namespace berth {
 struct RunOptions {
     enum class Action : std::uint8_t { run, help, version, dry_run, dry_run_json };
     Action action = Action::run;
-    bool use_files = true;
+    UseFiles use_files = UseFiles::yes;
     std::vector<Assignment> assignments;
 };
 

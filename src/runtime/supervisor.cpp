@@ -16,6 +16,7 @@
 #include "base/error.hpp"
 #include "base/parse.hpp"
 #include "base/pidfd.hpp"
+#include "runtime/terminal.hpp"
 #include "systemd/handles.hpp"
 
 namespace berth::supervisor {
@@ -39,6 +40,7 @@ public:
         add_leader();
         add_signals();
         add_notify();
+        add_console();
     }
 
     End watch() {
@@ -74,13 +76,14 @@ private:
         check(::sd_event_add_io(
                   event_.get(), &source, machine_.pidfd.get(), EPOLLIN,
                   [](sd_event_source *, int, std::uint32_t, void *data) {
-                      return ::sd_event_exit(self(data).event_.get(), 0);
+                      return guarded([&] { self(data).on_leader_exit(); });
                   },
                   this),
               "watching the leader");
-        // What the console and the notify socket hold is read before the end is seen.
+        // What the notify socket holds is read before the end is seen.
         check(::sd_event_source_set_priority(source, SD_EVENT_PRIORITY_IDLE), "watching the leader");
-        add(source);
+        check(::sd_event_source_set_exit_on_failure(source, 1), "setting up the event loop");
+        leader_source_.reset(source);
     }
 
     void add_signals() {
@@ -107,6 +110,35 @@ private:
                   this),
               "watching the notify socket");
         add(source);
+    }
+
+    void add_console() {
+        if (!machine_.console || plan_.console == ConsoleMode::passive)
+            return;
+        forward_.emplace(event_.get(), machine_.console.get(),
+                         terminal::ForwardOptions{.read_only = plan_.console == ConsoleMode::read_only,
+                                                  .end_on_hang_up = false},
+                         [this](terminal::End end) { on_console_end(end); });
+    }
+
+    void on_console_end(terminal::End end) {
+        console_over_ = true;
+        if (end == terminal::End::escape || end == terminal::End::input_failed) {
+            asked_ = SIGKILL;
+            pidfd::send_signal(machine_.pidfd.get(), SIGKILL);
+        }
+        if (leader_gone_)
+            ::sd_event_exit(event_.get(), 0);
+    }
+
+    /// What the console still holds is written before we go.
+    void on_leader_exit() {
+        leader_gone_ = true;
+        leader_source_.reset();
+        if (forward_ && !console_over_)
+            forward_->drain();
+        else
+            ::sd_event_exit(event_.get(), 0);
     }
 
     /// The first request is passed on as the machine's own shut-down signal, where it has one;
@@ -195,8 +227,12 @@ private:
     Machine &machine_;
     bool announce_;
     std::optional<int> asked_;
+    bool leader_gone_ = false;
+    bool console_over_ = false;
     EventPtr event_;
     std::vector<EventSourcePtr> sources_;
+    EventSourcePtr leader_source_;
+    std::optional<terminal::Forward> forward_;
 };
 
 } // namespace
@@ -207,6 +243,7 @@ void block_signals() {
     for (const int signal : ending_signals)
         ::sigaddset(&set, signal);
     ::sigaddset(&set, SIGWINCH);
+    ::signal(SIGPIPE, SIG_IGN); // a closed stdout is an error to handle, not an end
     if (::sigprocmask(SIG_BLOCK, &set, nullptr) < 0)
         fail_errno("blocking signals");
 }

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// Running a command inside a machine that runs already (setns(2)).
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/error.hpp"
+#include "base/unique_fd.hpp"
+#include "runtime/capabilities.hpp"
+#include "runtime/terminal.hpp"
+#include "runtime/users.hpp"
+
+namespace berth::join {
+
+/// What there is to know of a machine before joining it, read through its leader. All of it
+/// belongs to one and the same process: the leader still lived after the last piece was read.
+struct Target {
+    int leader = -1; ///< pidfd, the caller's
+    pid_t pid = 0;
+    unique_fd root;               ///< O_PATH
+    unique_fd working_directory;  ///< O_PATH
+    std::uint64_t namespaces = 0; ///< CLONE_NEW* flags of those that differ from ours
+    capabilities::Set bounding = 0;
+    bool no_new_privileges = false;
+    uid_t root_uid = 0; ///< of the machine's root user, as we see it
+    gid_t root_gid = 0;
+    std::string cgroup;          ///< where a joining process belongs, or
+    bool cgroup_is_unit = false; ///< the group in which to make a subgroup for it
+};
+
+/// Looks at the machine whose leader is behind the pidfd `leader`, which must outlive the Target.
+/// Throws ESRCH when it is gone.
+[[nodiscard]] Target look_at(int leader);
+
+/// The host itself in place of a machine: nothing is joined.
+[[nodiscard]] Target host();
+
+/// A pty of the machine's own devpts.
+[[nodiscard]] terminal::Pty open_pty(const Target &target);
+
+struct Command {
+    std::vector<std::string> words; ///< words[0] is looked up in the PATH inside
+    std::string name;               ///< argv[0] where it differs from words[0]
+    users::User user;               ///< of the machine
+    std::vector<std::string> environment; ///< NAME=VALUE; all of it
+    std::string working_directory;        ///< empty: the leader's
+    bool working_directory_optional = false; ///< "/" when it cannot be entered
+};
+
+class Process;
+
+/// Starts `command` in a session of its own; its stdio is `terminal` where that is not negative
+/// (a tty, which becomes its controlling terminal), else ours. Throws StartError when its exec
+/// failed, Error when the machine could not be joined.
+[[nodiscard]] Process start(const Target &target, const Command &command, int terminal);
+
+/// A command inside a machine. It is killed when the process that started it dies.
+class Process {
+public:
+    Process(unique_fd pidfd, std::string subgroup) : pidfd_(std::move(pidfd)), subgroup_(std::move(subgroup)) {}
+    Process(Process &&) noexcept = default;
+    Process &operator=(Process &&) = delete;
+    Process(const Process &) = delete;
+    Process &operator=(const Process &) = delete;
+    ~Process();
+
+    [[nodiscard]] int pidfd() const noexcept { return pidfd_.get(); }
+
+    /// Waits for its end. As shells have it: the exit code, or 128 and the signal's number.
+    [[nodiscard]] int wait();
+
+private:
+    friend Process start(const Target &target, const Command &command, int terminal);
+
+    unique_fd pidfd_;
+    std::string subgroup_; ///< ours alone, to be removed
+};
+
+/// Why a command could not be started, as an exit code: 127 not found, 126 not executable.
+class StartError : public Error {
+public:
+    StartError(const std::string &what, int code) : Error(what, code) {}
+    [[nodiscard]] int exit_code() const noexcept { return code() == ENOENT ? 127 : 126; }
+};
+
+} // namespace berth::join

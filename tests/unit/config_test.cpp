@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <signal.h>
+
+#include <set>
+
+#include "config/load.hpp"
+#include "config/mount_syntax.hpp"
+#include "expect_error.hpp"
+#include "temporary_directory.hpp"
+
+using namespace berth;
+using berth::test::error_of;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Pair;
+
+namespace {
+
+MachineConfig from_toml(std::string_view text) {
+    MachineConfig config;
+    apply(config, read_toml(text, "a.toml"));
+    return config;
+}
+
+std::string toml_error(std::string_view text) {
+    return error_of([&] { (void)from_toml(text); });
+}
+
+Assignment option(std::string_view section, std::string_view key, std::string value) {
+    return {.setting = find_setting(section, key), .value = std::move(value), .origin = {"--" + std::string(key)}};
+}
+
+} // namespace
+
+TEST(Settings, NamesAreUnique) {
+    std::set<std::string> names;
+    std::set<std::string> options;
+    std::set<char> letters;
+    for (const Setting &setting : settings()) {
+        EXPECT_TRUE(names.insert(setting_name(setting)).second) << setting_name(setting);
+        if (!setting.option.empty()) {
+            EXPECT_TRUE(options.emplace(setting.option).second) << setting.option;
+        }
+        if (setting.letter != 0) {
+            EXPECT_TRUE(letters.insert(setting.letter).second) << setting.letter;
+        }
+        EXPECT_FALSE(setting.help.empty()) << setting_name(setting);
+    }
+}
+
+TEST(Toml, FillsTheConfig) {
+    const MachineConfig config = from_toml(R"(
+[root]
+layers = ["/a", "/b"]
+upper = "persistent"
+[exec]
+boot = true
+environment = { A = "1", B = "x y" }
+kill_signal = "SIGTERM"
+machine_id = "0123456789abcdef0123456789abcdef"
+[files]
+bind = ["/src:/dst", "/x"]
+bind_read_only = "/etc/hosts"
+[network]
+private = true
+)");
+    EXPECT_THAT(config.layers, ElementsAre("/a", "/b"));
+    ASSERT_TRUE(config.upper);
+    EXPECT_EQ(config.upper->kind, Upper::Kind::persistent);
+    EXPECT_EQ(config.mode, ExecMode::boot);
+    EXPECT_THAT(config.environment, ElementsAre(Pair("A", "1"), Pair("B", "x y")));
+    EXPECT_EQ(config.kill_signal, SIGTERM);
+    ASSERT_EQ(config.binds.size(), 3U);
+    EXPECT_EQ(config.binds[0].destination, "/dst");
+    EXPECT_EQ(config.binds[1].destination, "/x");
+    EXPECT_TRUE(config.binds[2].read_only);
+    EXPECT_TRUE(config.private_network);
+    EXPECT_EQ(config.origins.at("exec.boot").text, "a.toml:6:8: boot");
+}
+
+TEST(Toml, UnknownKeysNameTheNearest) {
+    EXPECT_THAT(toml_error("[exec]\nbot = true\n"),
+                HasSubstr("a.toml:2:1: unknown setting \"bot\" in [exec]; did you mean \"boot\"?"));
+    EXPECT_THAT(toml_error("[exce]\n"), HasSubstr("a.toml:1:2: unknown section [exce]; did you mean \"exec\"?"));
+    EXPECT_THAT(toml_error("boot = true\n"), HasSubstr("a.toml:1:1: unknown section [boot]"));
+    EXPECT_THAT(toml_error("exec = 1\n"), HasSubstr("write [exec]"));
+}
+
+TEST(Toml, WrongTypesAreErrors) {
+    EXPECT_THAT(toml_error("[exec]\nboot = \"yes\"\n"),
+                HasSubstr("a.toml:2:8: \"boot\" in [exec] takes true or false, not a string"));
+    EXPECT_THAT(toml_error("[files]\nbind = [\"/a\", 3]\n"),
+                HasSubstr("a.toml:2:15: \"bind\" in [files] takes a string, or an array of strings, not an integer"));
+    EXPECT_THAT(toml_error("[exec]\nuser = [\"a\"]\n"), HasSubstr("takes a string, not an array"));
+}
+
+TEST(Toml, WrongValuesNameThePlace) {
+    EXPECT_THAT(toml_error("[files]\nbind = [\n  \"/ok\",\n  \"relative\",\n]\n"),
+                HasSubstr("a.toml:4:3: bind: \"relative\" is not an absolute path"));
+    EXPECT_THAT(toml_error("[root]\nupper = \"somewhere\"\n"), HasSubstr("a.toml:2:9: upper: \"somewhere\" is neither"));
+    EXPECT_THAT(toml_error("[exec]\nhostname = \"a b\"\n"), HasSubstr("a.toml:2:12: hostname:"));
+}
+
+TEST(Toml, BrokenFilesNameThePlace) {
+    EXPECT_THAT(toml_error("[exec\nboot = true\n"), HasSubstr("a.toml:1:6"));
+    EXPECT_THAT(toml_error("[exec]\nboot = \n"), HasSubstr("a.toml:2:8"));
+    EXPECT_THAT(toml_error("[exec]\nuser = \"a\\u0000b\"\n"), HasSubstr("NUL"));
+}
+
+TEST(Load, TheCommandLineReplacesLists) {
+    const test::TemporaryDirectory directory;
+    const ConfigFile file{.path = directory.write("m.toml", "[files]\nbind = [\"/a\", \"/b\"]\n[exec]\nboot = true\n"),
+                          .trusted = true};
+    const auto none = [](const std::string &) { ADD_FAILURE(); };
+    const MachineConfig config = load_config({option("files", "bind", "/c")}, file, UseFiles::yes, none);
+    ASSERT_EQ(config.binds.size(), 1U);
+    EXPECT_EQ(config.binds[0].source, "/c");
+    EXPECT_EQ(config.mode, ExecMode::boot);
+
+    EXPECT_EQ(load_config({option("files", "bind", "/c")}, file, UseFiles::override, none).binds.size(), 2U);
+    EXPECT_EQ(load_config({}, file, UseFiles::no, none).binds.size(), 0U);
+}
+
+TEST(Load, AFileThatOverridesMayTurnBootingOff) {
+    const test::TemporaryDirectory directory;
+    const ConfigFile file{.path = directory.write("m.toml", "[exec]\nprocess_two = true\n"), .trusted = true};
+    const MachineConfig config =
+        load_config({option("exec", "boot", "yes")}, file, UseFiles::override, [](const std::string &) {});
+    EXPECT_EQ(config.mode, ExecMode::pid2);
+}
+
+TEST(Load, FilesBesideImagesAreNotTrusted) {
+    const test::TemporaryDirectory directory;
+    const ConfigFile file{.path = directory.write("m.toml", "[files]\nbind = \"/etc\"\n[exec]\nboot = true\n"),
+                          .trusted = false};
+    std::vector<std::string> warnings;
+    const auto warn = [&](const std::string &text) { warnings.push_back(text); };
+    const MachineConfig config = load_config({}, file, UseFiles::yes, warn);
+    EXPECT_TRUE(config.binds.empty());
+    EXPECT_EQ(config.mode, ExecMode::boot);
+    EXPECT_THAT(warnings, ElementsAre(HasSubstr("m.toml:2:8: bind is ignored")));
+    EXPECT_EQ(load_config({}, file, UseFiles::trusted, warn).binds.size(), 1U);
+}
+
+TEST(MountSyntax, EscapesAndOptions) {
+    EXPECT_THAT(split_mount("/a\\:b:/c\\\\d"), ElementsAre("/a:b", "/c\\d"));
+    const Bind bind = parse_bind("-/s:/d:norbind", true, {});
+    EXPECT_TRUE(bind.optional);
+    EXPECT_FALSE(bind.recursive);
+    EXPECT_TRUE(bind.read_only);
+    EXPECT_EQ(bind.destination, "/d");
+    for (const char *bad : {"", "a", "/a:b", "/a:/b:what", "/a:/b:/c:/d", "+/a", "/a:/b:idmap"})
+        error_of([&] { (void)parse_bind(bad, false, {}); });
+}
