@@ -33,13 +33,15 @@ constexpr auto exec_deadline = 30s;
 class KeptUnit {
 public:
     explicit KeptUnit(bool booting) : own_(cgroup::path_of(0)), unit_(cgroup::unit_part(own_)) {
-        payload_ = cgroup::make_subgroup(unit_, "payload");
-        if (!booting || own_ != unit_)
+        if (!booting)
             return;
         // An init wants controllers, which a group with processes in it cannot pass on.
-        const unique_fd supervisor = cgroup::make_subgroup(unit_, "supervisor");
-        cgroup::move(supervisor.get(), 0);
-        moved_ = true;
+        if (own_ == unit_) {
+            const unique_fd supervisor = cgroup::make_subgroup(unit_, "supervisor");
+            cgroup::move(supervisor.get(), 0);
+            moved_ = true;
+        }
+        cgroup::delegate_controllers(unit_);
     }
     KeptUnit(const KeptUnit &) = delete;
     KeptUnit &operator=(const KeptUnit &) = delete;
@@ -55,8 +57,12 @@ public:
         }
     }
 
-    [[nodiscard]] int payload() const { return payload_.get(); }
-    [[nodiscard]] const std::string &unit() const { return unit_; }
+    /// A fresh group: what the last boot left in it would keep a new init out.
+    [[nodiscard]] int renew_payload() {
+        cgroup::remove(unit_ + "/payload");
+        payload_ = cgroup::make_subgroup(unit_, "payload");
+        return payload_.get();
+    }
 
 private:
     std::string own_;
@@ -99,6 +105,7 @@ Launcher::Launcher(LaunchPlan plan) : plan_(std::move(plan)) {
         if (::mount(nullptr, "/", nullptr, MS_SLAVE | MS_REC, nullptr) < 0)
             fail_errno("cutting our mounts off from the host's");
     }
+    root::prepare_staging();
     root::prepare_upper(plan_.root);
     locks_ = root::lock_trees(plan_.root);
 }
@@ -153,18 +160,15 @@ void Launcher::say(const std::string &text) const {
 int Launcher::run() {
     supervisor::block_signals();
     std::unique_ptr<KeptUnit> unit;
-    if (plan_.unit.keep_unit) {
+    if (plan_.unit.keep_unit)
         unit = std::make_unique<KeptUnit>(plan_.mode == ExecMode::boot);
-        if (plan_.mode == ExecMode::boot)
-            cgroup::delegate_controllers(unit->unit());
-    }
     say(std::format("Starting machine {} on {}.", plan_.name,
                     plan_.root.is_overlay() ? std::format("an overlay of {}", plan_.root.layers.back())
                                             : plan_.root.layers.front()));
     if (plan_.console == ConsoleMode::interactive)
         say("Press ^] three times within 1s to kill it.");
     for (bool first = true;; first = false) {
-        supervisor::Machine machine = start(unit ? unit->payload() : -1);
+        supervisor::Machine machine = start(unit ? unit->renew_payload() : -1);
         const supervisor::End end = supervisor::watch(plan_, machine, first);
         using How = supervisor::End::How;
         switch (end.how) {

@@ -64,6 +64,10 @@ Locks lock_trees(const RootPlan &plan) {
     return locks;
 }
 
+void prepare_staging() {
+    make_directory(staging, 0755);
+}
+
 void prepare_upper(const RootPlan &plan) {
     if (plan.upper == Upper::Kind::none)
         return;

@@ -20,10 +20,6 @@ namespace berth::tree {
 
 namespace {
 
-/// Any directory of the host will do to hang the root on: our mount namespace is our own, and
-/// pivoting takes it away again.
-constexpr const char *staging = "/run/berth";
-
 struct Source {
     unique_fd mount;
     bool is_directory = true;
@@ -85,9 +81,9 @@ void attach_sources(const LaunchPlan &plan, int root, std::vector<Source> &sourc
 
 unique_fd attach_root(const LaunchPlan &plan) {
     unique_fd mount = root::mount(plan.root);
-    const unique_fd target(::open(staging, O_PATH | O_DIRECTORY | O_CLOEXEC));
+    const unique_fd target(::open(root::staging, O_PATH | O_DIRECTORY | O_CLOEXEC));
     if (!target)
-        fail_errno("opening {}", staging);
+        fail_errno("opening {}", root::staging);
     mounts::attach(mount.get(), target.get(), "the root");
     return mount;
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "systemd/manager.hpp"
 
+#include <signal.h>
+
 #include <algorithm>
 #include <cstdint>
 
@@ -22,12 +24,26 @@ constexpr auto property_unknown = "org.freedesktop.DBus.Error.PropertyReadOnly";
 /// As many tasks as systemd gives a container by itself (systemd-nspawn(1)).
 constexpr std::uint64_t default_tasks_max = 16384;
 
+/// Appends a struct (sv).
 template <class T>
 void append(sdbus::Message &message, const char *name, const char *signature, const T &value) {
     message.openStruct("sv");
     message << name;
     message.openVariant(signature);
     message << value;
+    message.closeVariant();
+    message.closeStruct();
+}
+
+/// As above, for an array of one; the library's own way for arrays copies descriptors twice more.
+template <class T>
+void append_one(sdbus::Message &message, const char *name, const char *signature, const T &value) {
+    message.openStruct("sv");
+    message << name;
+    message.openVariant(signature);
+    message.openContainer(signature + 1);
+    message << value;
+    message.closeContainer();
     message.closeVariant();
     message.closeStruct();
 }
@@ -125,13 +141,25 @@ sdbus::MethodCall Manager::start_call(const Scope &scope) const {
     append(request, "CollectMode", "s", "inactive-or-failed");
     append(request, "TasksMax", "t", default_tasks_max);
     if (takes_pidfds_)
-        append(request, "PIDFDs", "ah", std::vector{scope.leader});
+        append_one(request, "PIDFDs", "ah", sdbus::UnixFd(scope.leader));
     else
-        append(request, "PIDs", "au", std::vector{static_cast<std::uint32_t>(pidfd::pid_of(scope.leader.get()))});
+        append_one(request, "PIDs", "au", static_cast<std::uint32_t>(pidfd::pid_of(scope.leader)));
     for (const Property &property : scope.properties)
         request << property;
     request.closeContainer();
     request.openContainer("(sa(sv))").closeContainer(); // no auxiliary units
+    return request;
+}
+
+sdbus::MethodCall Manager::stop_call(const std::string &unit) const {
+    sdbus::MethodCall request = method("StopUnit");
+    request << unit << "replace";
+    return request;
+}
+
+sdbus::MethodCall Manager::kill_call(const std::string &unit, int signal) const {
+    sdbus::MethodCall request = method("KillUnit");
+    request << unit << "all" << std::int32_t{signal};
     return request;
 }
 
@@ -157,14 +185,14 @@ Task<void> Manager::start_scope(Scope scope, Clock::time_point deadline) {
                 takes_pidfds_ = false;
             else if (!in_the_way)
                 throw bus_error::while_doing("starting " + scope.unit, error);
-            else if (Clock::now() >= deadline)
-                throw bus_error::make(bus_error::timeout,
-                                      "starting {}: an earlier unit of that name does not go away; "
-                                      "\"systemctl status {}\" tells what it is",
-                                      scope.unit, scope.unit);
         }
         if (in_the_way)
             co_await clear_away(scope.unit, deadline);
+        if (Clock::now() >= deadline)
+            throw bus_error::make(bus_error::timeout,
+                                  "starting {}: an earlier unit of that name does not go away; "
+                                  "\"systemctl status {}\" tells what it is",
+                                  scope.unit, scope.unit);
     }
 }
 
@@ -179,9 +207,8 @@ Task<void> Manager::clear_away(std::string unit, Clock::time_point deadline) {
         [removed](sdbus::Message) { removed.give({}); }, [](sdbus::Message) {}, sdbus::return_slot);
     bool there = true;
     try {
-        sdbus::MethodCall request = method("StopUnit");
-        request << unit << "replace";
-        co_await job(std::move(request), deadline);
+        static_cast<void>(send(kill_call(unit, SIGKILL), deadline)); // nothing may be left in it to kill
+        co_await job(stop_call(unit), deadline);
     } catch (const sdbus::Error &error) {
         if (error.getName() != no_such_unit)
             throw bus_error::while_doing("stopping the " + unit + " of an earlier machine", error);
@@ -198,9 +225,7 @@ Task<void> Manager::clear_away(std::string unit, Clock::time_point deadline) {
 Task<void> Manager::stop_unit(std::string unit, Clock::time_point deadline) {
     std::string result;
     try {
-        sdbus::MethodCall request = method("StopUnit");
-        request << unit << "replace";
-        result = co_await job(std::move(request), deadline);
+        result = co_await job(stop_call(unit), deadline);
     } catch (const sdbus::Error &error) {
         if (error.getName() == no_such_unit)
             co_return;
@@ -214,9 +239,7 @@ Task<void> Manager::stop_unit(std::string unit, Clock::time_point deadline) {
 
 Task<void> Manager::kill_unit(std::string unit, int signal, Clock::time_point deadline) {
     try {
-        sdbus::MethodCall request = method("KillUnit");
-        request << unit << "all" << std::int32_t{signal};
-        co_await send(request, deadline);
+        co_await send(kill_call(unit, signal), deadline);
     } catch (const sdbus::Error &error) {
         throw bus_error::while_doing("sending a signal to the processes of " + unit, error);
     }

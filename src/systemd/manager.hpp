@@ -26,7 +26,7 @@ using Property = sdbus::Struct<std::string, sdbus::Variant>;
 struct Scope {
     std::string unit;
     std::string description;
-    sdbus::UnixFd leader; ///< a pidfd
+    int leader; ///< a pidfd, to be kept open until the task is done
     std::vector<Property> properties; ///< added to ours, and stronger
 };
 
@@ -37,7 +37,7 @@ public:
     Manager(sdbus::IConnection &bus, sd_event *loop);
 
     /// Starts a transient scope around the leader and waits until systemd's job is done. An
-    /// earlier scope of that name is waited for; if something still lives in it, it is stopped.
+    /// earlier scope of that name is waited for; if something still lives in it, it is killed.
     /// The caller knows that this something is no machine.
     Task<void> start_scope(Scope scope, Clock::time_point deadline);
 
@@ -51,7 +51,9 @@ private:
     struct Subscription;
     struct Unanswered;
 
-    sdbus::MethodCall start_call(const Scope &scope) const;
+    [[nodiscard]] sdbus::MethodCall start_call(const Scope &scope) const;
+    [[nodiscard]] sdbus::MethodCall stop_call(const std::string &unit) const;
+    [[nodiscard]] sdbus::MethodCall kill_call(const std::string &unit, int signal) const;
     Task<void> try_start(const Scope &scope, Clock::time_point deadline);
     Task<void> clear_away(std::string unit, Clock::time_point deadline);
     Task<std::string> job(sdbus::MethodCall request, Clock::time_point deadline);
