@@ -14,6 +14,7 @@
 #include <string_view>
 
 #include "base/error.hpp"
+#include "base/memory.hpp"
 #include "base/parse.hpp"
 #include "base/pidfd.hpp"
 #include "runtime/terminal.hpp"
@@ -41,6 +42,7 @@ public:
         add_signals();
         add_notify();
         add_console();
+        add_diet();
     }
 
     End watch() {
@@ -112,6 +114,20 @@ private:
         add(source);
     }
 
+    /// A machine that stays gets a supervisor that is small; one that is over soon is not kept waiting.
+    void add_diet() {
+        sd_event_source *source = nullptr;
+        check(::sd_event_add_time_relative(
+                  event_.get(), &source, CLOCK_MONOTONIC, 1000000, 500000,
+                  [](sd_event_source *, std::uint64_t, void *) {
+                      release_code_pages();
+                      return 0;
+                  },
+                  this),
+              "setting a timer");
+        add(source);
+    }
+
     void add_console() {
         if (!machine_.console || plan_.console == ConsoleMode::passive)
             return;
@@ -123,9 +139,18 @@ private:
 
     void on_console_end(terminal::End end) {
         console_over_ = true;
-        if (end == terminal::End::escape || end == terminal::End::input_failed) {
+        switch (end) {
+        case terminal::End::escape:
             asked_ = SIGKILL;
             pidfd::send_signal(machine_.pidfd.get(), SIGKILL);
+            break;
+        case terminal::End::input_failed: on_signal(SIGHUP); break;
+        case terminal::End::output_failed:
+            if (!leader_gone_)
+                on_signal(SIGPIPE);
+            break;
+        case terminal::End::hang_up:
+        case terminal::End::drained: break;
         }
         if (leader_gone_)
             ::sd_event_exit(event_.get(), 0);
