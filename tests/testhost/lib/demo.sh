@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+# From nothing to a running machine, each command shown before it runs.
+
+demo() {
+    compile
+    begin_host demo
+    guarded demo_in_host
+    end_host
+    return "$guarded_status"
+}
+
+demo_in_host() {
+    need_test_host
+    install_project "$test_host"
+
+    show mkdir -p /etc/berth
+    show tee /etc/berth/demo.toml <<'TOML'
+[machine]
+boot = true
+directory = "/var/lib/machines/debian"
+ephemeral = true
+TOML
+    show berth start demo
+    show berth list
+    show berth status demo
+    show berth exec demo cat /etc/os-release
+    show berth exec demo systemctl is-system-running --wait
+    show berth poweroff demo
+    show berth list
+}
+
+# show CMD…: echo it as if typed, and run it in the host.
+show() {
+    printf '\n# %s\n' "${*@Q}" | sed "s/'\([A-Za-z0-9_.:=/@-]*\)'/\1/g"
+    exec_in_host "$test_host" -- "$@"
+}

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+# Building the project in the host tree, installing it into a running host.
+
+# How to build: plain, sanitize or coverage; each has a build folder of its own.
+variant=plain
+
+setup_options() {
+    case $variant in
+        plain) ;;
+        sanitize) echo -Db_sanitize=address,undefined ;;
+        coverage) echo -Db_coverage=true ;;
+    esac
+}
+
+# One build folder for each source folder, tree and variant: clones do not share.
+build_folder() {
+    echo "$builds/$(basename "$source_dir")-$(key_of <<<"$source_dir")-$(tree_key host)-$variant"
+}
+
+# in_chamber CMD…: run CMD in the host tree with the paths that a booted host
+# has, but without booting one. What it writes elsewhere than /build is lost.
+in_chamber() {
+    local build
+    build=$(build_folder)
+    mkdir -p "$build" "$cache/chamber"
+    dies_with_us bash "$here/lib/inside.sh" "$cache/chamber" "$(tree_path host)" \
+        "$source_dir" "$build" "$builds/ccache" '' "$@"
+}
+
+compile() {
+    need_root
+    need_trees
+    locked "build-$(basename "$(build_folder)")" compile_locked
+}
+
+compile_locked() {
+    local options
+    mapfile -t options < <(setup_options)
+    in_chamber /bin/bash -euc '
+        export CCACHE_DIR=/ccache
+        [[ -e /build/build.ninja ]] || meson setup /build /src "$@"
+        ninja -C /build' compile "${options[@]}" ||
+        die "building $source_dir in $(build_folder) failed (the messages are above)"
+}
+
+# As a sysadmin would: install the files, then have their readers look again.
+install_project() {
+    local name=$1
+    [[ -e $(build_folder)/build.ninja ]] || die "nothing is built yet: run testhost compile first"
+    exec_in_host "$name" -- /bin/sh -ec '
+        meson install -C /build --no-rebuild --quiet
+        systemctl daemon-reload
+        systemctl reload dbus-broker.service
+        SYSTEMD_LOG_LEVEL=err systemd-tmpfiles --create' ||
+        die "installing into the host '$name' failed (the messages are above)"
+}

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+# The virtual machine: the host tree with a kernel of its own, where limits,
+# accounting and power cuts are real. One boot for one command.
+#
+# The image of $trees/vm-* is never written to. What a run needs (the installed
+# project, /src, /build, the command) goes in as a second disk that is nothing
+# but a tar archive; output, results and status come out through virtio ports.
+
+readonly vm_timeout=${BERTH_VM_TIMEOUT:-1800}
+
+# The image is made of an overlay on the host tree, in namespaces that end with us.
+build_vm() {
+    local new=$1 options=() option
+    mkdir -p "$new"
+    while read -r option; do options+=(-o "$option"); done < <(apt_proxy_options)
+    dies_with_us bash "$here/lib/vm-image.sh" "$new" "$(tree_path host)" "$(tree_path debian)" \
+        "$(tree_path busybox)" "${vm_packages[*]}" "${options[@]}" >&2 </dev/null
+}
+
+need_vm() {
+    need_trees
+    provision_for_vm
+    need_tree vm
+}
+
+# Print the tar archive that is the second disk: see vm-guest.sh.
+vm_payload() {
+    in_chamber /bin/bash -euc '
+        mkdir -p /tmp/payload/testhost /tmp/payload/src /tmp/payload/build
+        cd /tmp/payload
+        if [[ -e /build/build.ninja ]]; then
+            DESTDIR=$PWD meson install -C /build --no-rebuild --quiet >&2
+            tar --create --directory /build --exclude="*.p" --exclude="*.a" --exclude="./meson-*" \
+                --exclude="./.ninja*" --exclude=./results . | tar --extract --directory build
+        fi
+        tar --create --directory /src --exclude=./.git . | tar --extract --directory src
+        cp /src/tests/testhost/lib/vm-guest.sh testhost/guest
+        { echo "#!/bin/bash"; printf "exec /bin/bash /testhost/guest"; printf " %q" "$@"; } >testhost/run
+        chmod +x testhost/run
+        tar --create .' payload "$@"
+}
+
+# exec_in_vm [--] CMD…: its output (stdout and stderr) goes to our stdout, what
+# it leaves in /build/results to that folder of ours.
+exec_in_vm() {
+    [[ ${1:-} != -- ]] || shift
+    (($#)) || die "exec: which command? See testhost --help"
+    need_root
+    need_vm
+    local image results file status
+    image=$(tree_path vm)
+    results=$(build_folder)/results
+    mkdir -p "$results"
+
+    # Files without a name: nothing stays behind even if we are killed.
+    file=$(mktemp "$cache/payload.XXXXXX")
+    exec 5<>"$file" 6<>"$file.status" 7<>"$file.results"
+    rm "$file" "$file.status" "$file.results"
+    vm_payload "$@" >&5 || die "packing the project for the virtual machine failed (the messages are above)"
+
+    # The pipe to cat: qemu would truncate a file that it is given as output.
+    dies_with_us timeout --foreground "$vm_timeout" qemu-system-x86_64 \
+        -accel kvm -accel tcg -cpu max -smp 2 -m 2048 -nodefaults -no-user-config \
+        -display none -no-reboot -nic none \
+        -kernel "$image/vmlinuz" -initrd "$image/initrd" \
+        -append "root=/dev/vda rw console=ttyS0 quiet mitigations=off systemd.getty_auto=no" \
+        -drive "file=$image/disk.ext4,format=raw,if=virtio,snapshot=on" \
+        -drive file=/proc/self/fd/5,format=raw,if=virtio,readonly=on \
+        -chardev "file,id=console,path=$results/vm-console.log" -serial chardev:console \
+        -device virtio-serial \
+        -chardev file,id=output,path=/proc/self/fd/8 \
+        -device virtserialport,chardev=output,name=testhost.output \
+        -chardev file,id=status,path=/proc/self/fd/6 \
+        -device virtserialport,chardev=status,name=testhost.status \
+        -chardev file,id=results,path=/proc/self/fd/7 \
+        -device virtserialport,chardev=results,name=testhost.results \
+        8>&1 </dev/null >&2 2> >(grep -v 'Could not access KVM\|failed to initialize kvm\|falling back to tcg' >&2) | cat ||
+        say "qemu ended with status ${PIPESTATUS[0]} (124: killed after $vm_timeout s)"
+
+    status=$(cat /proc/self/fd/6)
+    if [[ -z $status ]]; then
+        tail -n 30 "$results/vm-console.log" >&2
+        die "the virtual machine went down before the command had ended (the end of its console is above)"
+    fi
+    tar --extract --directory "$results" --file /proc/self/fd/7
+    exec 5>&- 6>&- 7>&-
+    return "$status"
+}
