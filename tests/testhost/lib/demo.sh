@@ -16,16 +16,17 @@ demo_in_host() {
 
     show mkdir -p /etc/berth
     show tee /etc/berth/demo.toml <<'TOML'
-[machine]
-boot = true
-directory = "/var/lib/machines/debian"
-ephemeral = true
+[root]
+layers = ["/var/lib/machines/debian"]
+upper = "persistent"
 TOML
     show berth start demo
     show berth list
     show berth status demo
     show berth exec demo cat /etc/os-release
     show berth exec demo systemctl is-system-running --wait
+    show berth exec demo touch /kept-in-the-upper
+    show ls /var/lib/berth/uppers/demo/upper
     show berth poweroff demo
     show berth list
 }
