@@ -8,6 +8,7 @@
 
 #include "base/pidfd.hpp"
 #include "bus/errors.hpp"
+#include "bus/path.hpp"
 
 namespace berth::systemd {
 
@@ -77,13 +78,13 @@ struct Manager::Subscription {
 
     explicit Subscription(Manager &m) : manager(m) {
         if (manager.subscribers_++ == 0)
-            static_cast<void>(manager.send(manager.method("Subscribe"), Clock::now() + std::chrono::seconds(30)));
+            manager.tell(manager.method("Subscribe"));
     }
     Subscription(const Subscription &) = delete;
     Subscription &operator=(const Subscription &) = delete;
     ~Subscription() {
         if (--manager.subscribers_ == 0)
-            static_cast<void>(manager.send(manager.method("Unsubscribe"), Clock::now() + std::chrono::seconds(30)));
+            manager.tell(manager.method("Unsubscribe"));
     }
 };
 
@@ -99,6 +100,15 @@ sdbus::MethodCall Manager::method(const char *member) const {
 
 Outcome<sdbus::MethodReply> Manager::send(const sdbus::MethodCall &request, Clock::time_point deadline) {
     return call(*peer_, request, deadline);
+}
+
+/// Sends a request whose answer does not matter.
+void Manager::tell(const sdbus::MethodCall &request) noexcept {
+    try {
+        static_cast<void>(send(request, Clock::now() + std::chrono::seconds(30)));
+    } catch (const sdbus::Error &) { // without a bus there is nobody to tell
+        return;
+    }
 }
 
 void Manager::on_job_removed(sdbus::Signal signal) {
@@ -179,8 +189,8 @@ Task<void> Manager::start_scope(Scope scope, Clock::time_point deadline) {
             co_return;
         } catch (const sdbus::Error &error) {
             in_the_way = error.getName() == unit_exists;
-            const bool old_systemd = takes_pidfds_ && error.getName() == property_unknown
-                                     && error.getMessage().contains("PIDFDs");
+            const bool old_systemd =
+                takes_pidfds_ && error.getName() == property_unknown && error.getMessage().contains("PIDFDs");
             if (old_systemd)
                 takes_pidfds_ = false;
             else if (!in_the_way)
@@ -200,14 +210,15 @@ Task<void> Manager::start_scope(Scope scope, Clock::time_point deadline) {
 Task<void> Manager::clear_away(std::string unit, Clock::time_point deadline) {
     const Subscription subscribed(*this);
     const Outcome<Done> removed;
+    // By the unit's path: sd-bus and the bus do not agree on backslashes in a rule, and names have them.
     const auto match = bus_.addMatchAsync(
         "type='signal',sender='org.freedesktop.systemd1',path='/org/freedesktop/systemd1',"
-        "interface='org.freedesktop.systemd1.Manager',member='UnitRemoved',arg0='"
-            + unit + "'",
+        "interface='org.freedesktop.systemd1.Manager',member='UnitRemoved',arg1path='"
+            + object_path("/org/freedesktop/systemd1/unit", unit) + "'",
         [removed](sdbus::Message) { removed.give({}); }, [](sdbus::Message) {}, sdbus::return_slot);
     bool there = true;
     try {
-        static_cast<void>(send(kill_call(unit, SIGKILL), deadline)); // nothing may be left in it to kill
+        tell(kill_call(unit, SIGKILL));
         co_await job(stop_call(unit), deadline);
     } catch (const sdbus::Error &error) {
         if (error.getName() != no_such_unit)
@@ -234,7 +245,8 @@ Task<void> Manager::stop_unit(std::string unit, Clock::time_point deadline) {
     if (result == "timeout")
         throw bus_error::while_doing("stopping " + unit, too_late(unit));
     if (result != "done")
-        throw bus_error::make(bus_error::failed, "stopping {}: systemd's job ended with \"{}\"", unit, result);
+        throw bus_error::make(bus_error::failed, "stopping {}: systemd's job ended with \"{}\"", unit,
+                              result);
 }
 
 Task<void> Manager::kill_unit(std::string unit, int signal, Clock::time_point deadline) {

@@ -26,7 +26,7 @@ using Property = sdbus::Struct<std::string, sdbus::Variant>;
 struct Scope {
     std::string unit;
     std::string description;
-    int leader; ///< a pidfd, to be kept open until the task is done
+    int leader;                       ///< a pidfd, to be kept open until the task is done
     std::vector<Property> properties; ///< added to ours, and stronger
 };
 
@@ -58,6 +58,7 @@ private:
     Task<void> clear_away(std::string unit, Clock::time_point deadline);
     Task<std::string> job(sdbus::MethodCall request, Clock::time_point deadline);
     Outcome<sdbus::MethodReply> send(const sdbus::MethodCall &request, Clock::time_point deadline);
+    void tell(const sdbus::MethodCall &request) noexcept;
     [[nodiscard]] sdbus::MethodCall method(const char *member) const;
     void on_job_removed(sdbus::Signal signal);
 
@@ -67,7 +68,7 @@ private:
     /// Jobs waited for, by path; systemd merges equal requests into one job.
     std::multimap<std::string, Outcome<std::string>> jobs_;
     std::map<std::string, std::string> early_; ///< by path: ended before their path was known to us
-    unsigned unanswered_ = 0; ///< requests for jobs whose path is not known yet
+    unsigned unanswered_ = 0;                  ///< requests for jobs whose path is not known yet
     unsigned subscribers_ = 0;
     bool takes_pidfds_ = true;
 };

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "berthd/process.hpp"
+
+#include <fcntl.h>
+
+#include <algorithm>
+#include <format>
+
+#include "base/error.hpp"
+#include "base/io.hpp"
+#include "base/pidfd.hpp"
+
+namespace berth::process {
+
+namespace {
+
+void require_alive(int pidfd, std::string_view doing) {
+    // As long as it has not exited, the number was its own all the time.
+    if (pidfd::has_exited(pidfd))
+        fail_code(ESRCH, "{}", doing);
+}
+
+} // namespace
+
+Place parse_cgroup(std::string_view text) {
+    constexpr std::string_view unified = "0::/";
+    const auto line = text.starts_with(unified) ? 0 : text.find("\n0::/");
+    if (line == std::string_view::npos)
+        return {};
+    const auto begin = text.find('/', line);
+    const std::string_view path = text.substr(begin, text.find('\n', begin) - begin);
+    for (std::size_t at = 0; at < path.size();) {
+        const auto end = std::min(path.find('/', at + 1), path.size());
+        std::string_view part = path.substr(at + 1, end - at - 1);
+        at = end;
+        if (part.ends_with(".slice"))
+            continue;
+        // A name that could be taken for one of the kernel's files has "_" before it.
+        if (part.starts_with('_'))
+            part.remove_prefix(1);
+        if (!part.ends_with(".scope") && !part.ends_with(".service"))
+            break;
+        return {.unit = std::string(part), .cgroup = std::string(path.substr(0, end))};
+    }
+    return {};
+}
+
+Place place_of(int pidfd, pid_t pid) {
+    const std::string file = std::format("/proc/{}/cgroup", pid);
+    const auto text = read_file_if_there(file);
+    require_alive(pidfd, "reading " + file);
+    return parse_cgroup(text.value_or(""));
+}
+
+unique_fd open_in_unit(pid_t pid, const std::string &unit) {
+    try {
+        unique_fd fd = pidfd::open(pid);
+        if (!unit.empty() && place_of(fd.get(), pid).unit == unit)
+            return fd;
+    } catch (const Error &error) {
+        if (error.code() != ESRCH && error.code() != EINVAL)
+            throw;
+    }
+    return {};
+}
+
+bool populated(const std::string &cgroup) {
+    const auto events = read_file_if_there("/sys/fs/cgroup" + cgroup + "/cgroup.events");
+    return events && events->contains("populated 1");
+}
+
+unique_fd open_proc(int pidfd, const std::string &name, int flags) {
+    const std::string path = std::format("/proc/{}/{}", pidfd::pid_of(pidfd), name);
+    unique_fd fd(::open(path.c_str(), flags | O_CLOEXEC | O_NOCTTY));
+    if (!fd)
+        fail_errno("opening {}", path);
+    require_alive(pidfd, "opening " + path);
+    return fd;
+}
+
+} // namespace berth::process

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// Where a process stands: its unit and its unit's cgroup. All by pidfd, so that what is told is
+// told of that very process.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <string_view>
+
+#include "base/unique_fd.hpp"
+
+namespace berth::process {
+
+struct Place {
+    std::string unit;   ///< of the system's manager; empty when there is none
+    std::string cgroup; ///< the unit's, such as "/machine.slice/machine-a.scope"
+};
+
+/// The place of the process behind `pidfd`, whose pid is `pid`. Throws Error (ESRCH when the
+/// process has exited). One look at /proc: it is on the way of every launch.
+[[nodiscard]] Place place_of(int pidfd, pid_t pid);
+
+/// The place in the text of /proc/PID/cgroup (cgroups(7)): the first part of the path that is no
+/// slice is the unit; what follows is the unit's own affair.
+[[nodiscard]] Place parse_cgroup(std::string_view text);
+
+/// A pidfd for `pid` if it lives and is in `unit`; else an empty one. A number that went to
+/// another process after its machine's end is so found out.
+[[nodiscard]] unique_fd open_in_unit(pid_t pid, const std::string &unit);
+
+/// True when processes are in the cgroup or below it.
+[[nodiscard]] bool populated(const std::string &cgroup);
+
+/// Opens a file or folder in /proc/PID of the process behind `pidfd`. Throws Error when that
+/// process has exited.
+[[nodiscard]] unique_fd open_proc(int pidfd, const std::string &name, int flags);
+
+} // namespace berth::process
