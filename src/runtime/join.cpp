@@ -2,6 +2,7 @@
 #include "runtime/join.hpp"
 
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <linux/keyctl.h>
 #include <linux/sched.h>
 #include <poll.h>
@@ -18,6 +19,8 @@
 #include <array>
 #include <filesystem>
 #include <format>
+#include <optional>
+#include <thread>
 
 #include "base/error.hpp"
 #include "base/io.hpp"
@@ -174,6 +177,9 @@ void change_directory(const Target &target, const Command &command) {
 void become(const Target &target, const Command &command, int terminal, int socket) {
     ::syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr); // the host's keys stay with the host
     take_terminal(terminal, command.user);
+    if (::close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC) < 0) // our caller's too
+        fail_errno("closing inherited descriptors");
+    syscall_filters::install(target.filters); // needs privileges; what comes next any init may do
     if (target.namespaces != 0)
         capabilities::limit_to(target.bounding);
     users::become(command.user);
@@ -244,12 +250,50 @@ void join_and_fork(const Target &target, const Command &command, int terminal, i
     protocol::send(socket, protocol::Kind::mounted, 0, {}, {child.pidfd.get()});
 }
 
+struct Outcome {
+    unique_fd pidfd; ///< of the command's process
+    bool reached_exec = false;
+    std::optional<protocol::Message> failure;
+};
+
+/// Hears both processes, in whatever order they get to speak, until neither has the socket: the
+/// intermediate one exits, the command's closes it by its exec.
+Outcome await_exec(int socket) {
+    Outcome outcome;
+    for (;;) {
+        protocol::Message message = protocol::receive(socket, start_deadline);
+        switch (message.kind) {
+        case protocol::Kind::end: return outcome;
+        case protocol::Kind::mounted:
+            if (!message.fds.empty())
+                outcome.pidfd = std::move(message.fds.front());
+            break;
+        case protocol::Kind::go: outcome.reached_exec = true; break;
+        case protocol::Kind::failed: outcome.failure = std::move(message); break;
+        }
+    }
+}
+
 int wait_for(int pidfd) {
     siginfo_t info{};
     while (::waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(pidfd), &info, WEXITED) < 0)
         if (errno != EINTR)
             fail_errno("waiting for a process");
     return info.si_code == CLD_EXITED ? info.si_status : 128 + info.si_status;
+}
+
+/// Removes our subgroup, unless the command has left processes behind: then it goes with the unit.
+/// The kernel takes a process that has been waited for out of its group a moment later.
+void remove_group(const std::string &group) noexcept {
+    try {
+        const std::filesystem::path path = cgroup::mount_point() / group.substr(1);
+        for (int tries = 0; tries < 100; ++tries) {
+            if (::rmdir(path.c_str()) == 0 || errno != EBUSY || !read_file(path / "cgroup.procs").empty())
+                return;
+            std::this_thread::sleep_for(1ms);
+        }
+    } catch (const std::exception &) { // NOLINT(bugprone-empty-catch): the unit's end removes it
+    }
 }
 
 } // namespace
@@ -264,6 +308,7 @@ Target look_at(int leader) {
     target.working_directory = open_of(target.pid, "cwd", O_PATH | O_DIRECTORY);
     target.namespaces = foreign_namespaces(target.pid);
     target.bounding = capabilities::bounding_of(target.pid);
+    target.filters = syscall_filters::of(target.pid);
     target.no_new_privileges = has_no_new_privileges(target.pid);
     target.root_uid = root_of(target.pid, "uid_map");
     target.root_gid = root_of(target.pid, "gid_map");
@@ -307,7 +352,7 @@ terminal::Pty open_pty(const Target &target) {
 
 Process::~Process() {
     if (!subgroup_.empty())
-        cgroup::remove(subgroup_);
+        remove_group(subgroup_);
 }
 
 int Process::wait() {
@@ -325,23 +370,18 @@ Process start(const Target &target, const Command &command, int terminal) {
         run_child(theirs.get(), [&] { join_and_fork(target, command, terminal, theirs.get()); });
     }
     theirs.reset();
-    using protocol::Kind;
-    protocol::Message message = protocol::receive(ours.get(), start_deadline);
+    Outcome outcome = await_exec(ours.get());
     wait_for(intermediate.pidfd.get());
-    if (message.kind == Kind::mounted && message.fds.size() == 1) {
-        process.pidfd_ = std::move(message.fds.front());
-        message = protocol::receive(ours.get(), start_deadline);
-    }
-    if (message.kind == Kind::go) { // about to exec: the end says that it succeeded
-        message = protocol::receive(ours.get(), start_deadline);
-        if (message.kind == Kind::end)
-            return process;
-        if (message.kind == Kind::failed)
-            throw StartError(message.text, message.code);
-    }
-    if (message.kind == Kind::failed)
-        throw Error(message.text, message.code);
-    fail("the process that was to join the machine ended without a word; has the machine been stopped?");
+    process.pidfd_ = std::move(outcome.pidfd);
+    if (outcome.failure && process.pidfd_)
+        wait_for(process.pidfd_.get());
+    if (outcome.failure && outcome.reached_exec)
+        throw StartError(outcome.failure->text, outcome.failure->code);
+    if (outcome.failure)
+        throw Error(outcome.failure->text, outcome.failure->code);
+    if (!process.pidfd_ || !outcome.reached_exec)
+        fail("the process that was to join the machine ended without a word; has the machine been stopped?");
+    return process;
 }
 
 } // namespace berth::join

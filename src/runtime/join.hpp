@@ -12,6 +12,7 @@
 #include "base/error.hpp"
 #include "base/unique_fd.hpp"
 #include "runtime/capabilities.hpp"
+#include "runtime/syscall_filters.hpp"
 #include "runtime/terminal.hpp"
 #include "runtime/users.hpp"
 
@@ -26,6 +27,7 @@ struct Target {
     unique_fd working_directory;  ///< O_PATH
     std::uint64_t namespaces = 0; ///< CLONE_NEW* flags of those that differ from ours
     capabilities::Set bounding = 0;
+    syscall_filters::Filters filters;
     bool no_new_privileges = false;
     uid_t root_uid = 0; ///< of the machine's root user, as we see it
     gid_t root_gid = 0;

@@ -299,6 +299,7 @@ bool Forward::read_input() {
     }
     if (n <= 0) {
         reading_input_ = false;
+        error_ = n < 0 ? errno : EIO;
         if (n < 0 || input_.is_terminal())
             end(End::input_failed);
         else
@@ -354,6 +355,7 @@ bool Forward::read_master() {
 bool Forward::write_output() {
     const ssize_t n = to_output_.drain_to(output_.get());
     if (n < 0 && errno != EAGAIN) {
+        error_ = errno;
         end(End::output_failed);
         return false;
     }

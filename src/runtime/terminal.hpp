@@ -130,6 +130,9 @@ public:
     /// then the end is `drained` (or `output_failed`).
     void drain();
 
+    /// The errno value behind input_failed and output_failed.
+    [[nodiscard]] int error() const noexcept { return error_; }
+
 private:
     void add_io(int fd, std::uint32_t events, EventSourcePtr &source);
     void add_signal(int signal, sd_event_signal_handler_t handler);
@@ -178,6 +181,7 @@ private:
     bool hung_up_ = false;
     bool draining_ = false;
     bool over_ = false;
+    int error_ = 0;
     std::uint64_t escape_since_ = 0; ///< microseconds, CLOCK_MONOTONIC
     unsigned escape_count_ = 0;
 

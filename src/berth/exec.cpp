@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// berth exec and berth shell: a command inside a machine, with our terminal or our stdio.
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <format>
+
+#include "base/error.hpp"
+#include "berth/leader.hpp"
+#include "berth/session.hpp"
+#include "berth/verbs.hpp"
+#include "runtime/join.hpp"
+
+namespace berth::cli {
+
+namespace {
+
+constexpr const char *default_path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+constexpr const char *fallback_shell = "/bin/sh";
+
+/// A joined machine, and the pidfd that its Target refers to.
+struct Machine {
+    unique_fd leader;
+    join::Target target;
+};
+
+Machine open_machine(const std::string &name) {
+    if (name.empty() || name == ".host")
+        return {.leader = {}, .target = join::host()};
+    Machine machine;
+    machine.leader = open_leader(name);
+    try {
+        machine.target = join::look_at(machine.leader.get());
+    } catch (const Error &error) {
+        if (error.code() == EACCES || error.code() == EPERM)
+            throw Error(std::string(error.what()) + "; joining a machine needs root", error.code());
+        throw;
+    }
+    return machine;
+}
+
+/// A clean environment for `user`; what was asked for on the command line comes last and wins.
+std::vector<std::string> environment_of(const users::User &user, const std::vector<std::string> &wanted) {
+    std::vector<std::string> environment{
+        std::format("PATH={}", default_path), "HOME=" + user.home, "USER=" + user.name,
+        "LOGNAME=" + user.name,               "LANG=C.UTF-8",      "container=berth"};
+    environment.push_back("SHELL=" + (user.shell.empty() ? fallback_shell : user.shell));
+    if (const char *terminal = std::getenv("TERM"); terminal != nullptr) // NOLINT(concurrency-mt-unsafe)
+        environment.push_back(std::format("TERM={}", terminal));
+    for (const std::string &setting : wanted) {
+        const auto name = setting.substr(0, setting.find('=') + 1);
+        std::erase_if(environment, [&](const std::string &other) { return other.starts_with(name); });
+        environment.push_back(setting);
+    }
+    return environment;
+}
+
+bool on_terminal() {
+    return ::isatty(STDIN_FILENO) == 1 && ::isatty(STDOUT_FILENO) == 1;
+}
+
+join::Command command_for(const Machine &machine, const Settings &settings, const std::string &user) {
+    join::Command command;
+    command.user = users::look_up(machine.target.root.get(), user);
+    command.environment = environment_of(command.user, settings.environment);
+    command.working_directory = settings.directory;
+    return command;
+}
+
+std::string last_part(const std::string &path) {
+    return path.substr(path.rfind('/') + 1);
+}
+
+} // namespace
+
+int exec(const Invocation &invocation) {
+    const Settings &settings = invocation.settings;
+    const Machine machine = open_machine(invocation.arguments.front());
+    join::Command command = command_for(machine, settings, settings.user);
+    command.words.assign(invocation.arguments.begin() + 1, invocation.arguments.end());
+    return run_session(machine.target, command, settings.pty.value_or(on_terminal()));
+}
+
+int shell(const Invocation &invocation) {
+    const Settings &settings = invocation.settings;
+    std::string name = invocation.arguments.empty() ? "" : invocation.arguments.front();
+    std::string user = settings.user;
+    if (const auto at = name.find('@'); at != std::string::npos) {
+        user = name.substr(0, at);
+        name.erase(0, at + 1);
+    }
+    const Machine machine = open_machine(name);
+    join::Command command = command_for(machine, settings, user);
+    if (command.working_directory.empty()) {
+        command.working_directory = command.user.home;
+        command.working_directory_optional = true;
+    }
+    if (invocation.arguments.size() > 1) {
+        command.words.assign(invocation.arguments.begin() + 1, invocation.arguments.end());
+    } else {
+        command.words = {command.user.shell.empty() ? fallback_shell : command.user.shell};
+        command.name = "-" + last_part(command.words.front());
+    }
+    const bool pty = settings.pty.value_or(on_terminal());
+    const bool talk = pty && !settings.quiet;
+    const std::string what = name.empty() || name == ".host" ? "the local host" : "machine " + name;
+    if (talk)
+        std::printf("Connected to %s. Press ^] three times within 1s to exit session.\n", what.c_str());
+    std::fflush(stdout);
+    const int code = run_session(machine.target, command, pty);
+    if (talk)
+        std::printf("Connection to %s terminated.\n", what.c_str());
+    return code;
+}
+
+} // namespace berth::cli

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "berth/program.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <string>
+
+#include "base/error.hpp"
+#include "berth/verbs.hpp"
+#include "build.hpp"
+
+namespace berth::cli {
+
+namespace {
+
+[[noreturn]] void become(std::string_view program, char *argv[]) {
+    const std::string path = std::string(build::libexecdir) + "/" + std::string(program);
+    ::execv(path.c_str(), argv);
+    fail_errno("starting {}: is berth installed completely?", path);
+}
+
+/// What is closed would be taken by the next descriptor that is opened, and used as our stdio.
+void fill_stdio() {
+    for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+        if (::fcntl(fd, F_GETFD) < 0 && ::open("/dev/null", O_RDWR | O_NOCTTY) < 0) // NOLINT: it is to stay open
+            fail_errno("opening /dev/null in place of a closed descriptor");
+}
+
+void flush_output() {
+    if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
+        fail_errno("writing to stdout");
+}
+
+int run_verb(const Invocation &invocation, char *argv[], std::span<const Action> actions) {
+    const auto action = std::ranges::find(actions, invocation.verb->name, &Action::verb);
+    if (action != actions.end())
+        return action->run(invocation);
+    const bool takes_command = invocation.verb->before_command != unlimited;
+    become(takes_command ? "berth-exec" : "berth-ctl", argv);
+}
+
+int run(int argc, char *argv[], std::span<const Action> actions) {
+    const Parsed parsed = parse(argc, argv, verbs());
+    switch (parsed.action) {
+    case Parsed::Action::help:
+        std::fputs(help(verbs(), parsed.invocation.verb).c_str(), stdout);
+        return 0;
+    case Parsed::Action::version: std::printf("berth %s\n", build::version.data()); return 0;
+    case Parsed::Action::launcher: {
+        std::string name = "berth run";
+        argv[parsed.launcher_arguments - 1] = name.data();
+        become("berth-run", argv + parsed.launcher_arguments - 1);
+    }
+    case Parsed::Action::run: break;
+    }
+    return run_verb(parsed.invocation, argv, actions);
+}
+
+} // namespace
+
+int run_program(int argc, char *argv[], std::span<const Action> actions) {
+    try {
+        fill_stdio();
+        const int code = run(argc, argv, actions);
+        flush_output();
+        return code;
+    } catch (const std::exception &error) {
+        if (*error.what() != '\0')
+            std::fprintf(stderr, "berth: %s\n", error.what());
+    }
+    return 1;
+}
+
+} // namespace berth::cli

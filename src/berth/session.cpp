@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "berth/session.hpp"
+
+#include <signal.h>
+#include <sys/epoll.h>
+
+#include <array>
+#include <cstdio>
+#include <optional>
+
+#include "base/error.hpp"
+#include "base/pidfd.hpp"
+#include "runtime/terminal.hpp"
+
+namespace berth::cli {
+
+namespace {
+
+constexpr std::array passed_on{SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+
+/// How long a command may take to end after its terminal has gone.
+constexpr std::uint64_t grace = 2000000; // microseconds
+
+class Session {
+public:
+    Session() {
+        sd_event *event = nullptr;
+        if (const int r = sd_event_new(&event); r < 0)
+            fail_code(-r, "creating an event loop");
+        event_.reset(event);
+        for (const int signal : passed_on) {
+            sd_event_source *source = nullptr;
+            require(sd_event_add_signal(event, &source, signal | SD_EVENT_SIGNAL_PROCMASK, on_signal, this));
+            signals_.emplace_back(source);
+        }
+        // A reader of our output that goes away is an end like others, not one by signal.
+        ::signal(SIGPIPE, SIG_IGN);
+    }
+
+    int run(const join::Target &target, const join::Command &command, bool pty) {
+        if (pty)
+            pty_ = join::open_pty(target);
+        join::Process process = join::start(target, command, pty_.slave.get());
+        pty_.slave.reset();
+        pidfd_ = process.pidfd();
+        sd_event_source *ended = nullptr;
+        require(sd_event_add_io(event_.get(), &ended, pidfd_, EPOLLIN, on_ended, this));
+        ended_.reset(ended);
+        if (pty)
+            forward_.emplace(event_.get(), pty_.master.get(), terminal::ForwardOptions{.end_on_hang_up = false},
+                             [this](terminal::End end) { on_forward_end(end); });
+        require(sd_event_loop(event_.get()));
+        forward_.reset();
+        return process.wait();
+    }
+
+private:
+    static void require(int r) {
+        if (r < 0)
+            fail_code(-r, "running the event loop");
+    }
+
+    static int on_signal(sd_event_source *, const signalfd_siginfo *info, void *self) {
+        const auto &session = *static_cast<const Session *>(self);
+        if (session.pidfd_ >= 0)
+            pidfd::send_signal(session.pidfd_, static_cast<int>(info->ssi_signo));
+        return 0;
+    }
+
+    static int on_ended(sd_event_source *source, int, std::uint32_t, void *self) {
+        auto &session = *static_cast<Session *>(self);
+        sd_event_source_set_enabled(source, SD_EVENT_OFF);
+        if (session.forward_ && session.forwarding_)
+            session.forward_->drain();
+        else
+            sd_event_exit(session.event_.get(), 0);
+        return 0;
+    }
+
+    static int on_grace_over(sd_event_source *, std::uint64_t, void *self) {
+        pidfd::send_signal(static_cast<const Session *>(self)->pidfd_, SIGKILL);
+        return 0;
+    }
+
+    void on_forward_end(terminal::End end) {
+        forwarding_ = false;
+        if (end == terminal::End::drained || pidfd::has_exited(pidfd_)) {
+            sd_event_exit(event_.get(), 0);
+            return;
+        }
+        if (end == terminal::End::output_failed && forward_->error() != EPIPE)
+            std::fprintf(stderr, "berth: writing to stdout: %s\n", errno_text(forward_->error()).c_str());
+        // The terminal is taken away: the kernel sends SIGHUP to those who have it.
+        pty_.master.reset();
+        sd_event_source *timer = nullptr;
+        if (sd_event_add_time_relative(event_.get(), &timer, CLOCK_MONOTONIC, grace, 0, on_grace_over, this) >= 0)
+            grace_.reset(timer);
+        else
+            pidfd::send_signal(pidfd_, SIGKILL);
+    }
+
+    EventPtr event_;
+    terminal::Pty pty_;
+    int pidfd_ = -1;
+    bool forwarding_ = true;
+    std::vector<EventSourcePtr> signals_;
+    EventSourcePtr ended_;
+    EventSourcePtr grace_;
+    std::optional<terminal::Forward> forward_;
+};
+
+} // namespace
+
+int run_session(const join::Target &target, const join::Command &command, bool pty) {
+    try {
+        return Session().run(target, command, pty);
+    } catch (const join::StartError &error) {
+        std::fprintf(stderr, "berth: %s\n", error.what());
+        return error.exit_code();
+    }
+}
+
+} // namespace berth::cli

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "berth/verbs.hpp"
+
+#include <array>
+
+namespace berth::cli {
+
+namespace {
+
+constexpr auto none = unlimited; // for "takes no command"
+
+// clang-format off
+constexpr std::array table{
+    // name, arguments, least, most, before a command, help, options
+    Verb{"list", "", 0, 0, none, "List running machines",
+         "all full max-addresses no-legend no-pager output quiet"},
+    Verb{"status", "[NAME…]", 0, unlimited, none, "Show machines: processes, layers, log",
+         "full lines max-addresses no-pager output quiet"},
+    Verb{"show", "[NAME…]", 0, unlimited, none, "Show properties of machines, or of the manager",
+         "all no-pager property value P"},
+    Verb{"start", "NAME…", 1, unlimited, none, "Start machines as services", "quiet"},
+    Verb{"exec", "NAME COMMAND…", 2, unlimited, 1, "Run a command inside a machine",
+         "uid setenv chdir pty pipe quiet"},
+    Verb{"shell", "[[USER@]NAME [PATH [ARG…]]]", 0, unlimited, 1, "Open a shell inside a machine, or on the host",
+         "uid setenv chdir pty pipe quiet"},
+    Verb{"enable", "NAME…", 1, unlimited, none, "Start machines at boot", "now quiet"},
+    Verb{"disable", "NAME…", 1, unlimited, none, "Do not start machines at boot", "now quiet"},
+    Verb{"poweroff", "NAME…", 1, unlimited, none, "Ask machines to power off", ""},
+    Verb{"reboot", "NAME…", 1, unlimited, none, "Ask machines to reboot", ""},
+    Verb{"terminate", "NAME…", 1, unlimited, none, "Stop machines at once", ""},
+    Verb{"kill", "NAME…", 1, unlimited, none, "Send a signal to processes of machines", "signal kill-whom"},
+    Verb{"help", "[VERB]", 0, 1, none, "Show this help, or that of a verb", ""},
+};
+// clang-format on
+
+} // namespace
+
+std::span<const Verb> verbs() {
+    return table;
+}
+
+} // namespace berth::cli
