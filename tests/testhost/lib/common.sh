@@ -21,20 +21,22 @@ prepare_cache() {
         die "cannot create the cache folders in $cache: set BERTH_CACHE to a folder that can be written"
 }
 
-# locked NAME CMD…: run CMD while holding the lock NAME. CMD's children inherit
-# the lock, so that it is free only when all of them are gone; whatever outlives
-# CMD on purpose has to close descriptor 9.
-locked() {
-    local lock=$locks/$1
-    shift
-    (
-        if ! flock --nonblock 9; then
-            say "waiting for another testhost that holds $lock"
-            flock 9
-        fi
-        "$@"
-    ) 9>"$lock"
+# hold NAME: take the lock NAME until this shell ends. Its children inherit the
+# lock, so that it is free only when all of them are gone; whatever outlives us
+# on purpose has to close descriptor 9.
+hold() {
+    exec 9>"$locks/$1"
+    flock --nonblock 9 && return
+    say "waiting for another testhost that holds $locks/$1"
+    flock 9
 }
+
+# locked NAME CMD…: run CMD while holding the lock NAME.
+locked() (
+    hold "$1"
+    shift
+    "$@"
+)
 
 # dies_with_us CMD…: run CMD with everything it starts in a pid and mount
 # namespace that ends when this shell does, even by kill -9.

@@ -24,6 +24,7 @@ run_tests() {
     need_root
     prepare_cache
     provision jq procps
+    hold "test-$(basename "$(build_folder)")" # for the results
     results=$(build_folder)/results
     tally=$results/tally
     rm -rf "$results"
@@ -83,6 +84,23 @@ need_test_host() {
 suite_unit() {
     need_test_host
     gtest_suite unit "$1" exec_in_host "$test_host" --
+    [[ $1 != '*' ]] || meson_tests
+}
+
+# Checks that are no GoogleTest binaries but tests of the build's, such as that
+# the man pages are complete.
+meson_tests() {
+    local names log
+    log=$(build_folder)/meson-logs/testlog.json
+    mapfile -t names < <(exec_in_host "$test_host" -- meson introspect /build --tests |
+        jq --raw-output '.[] | select(.protocol == "exitcode") | .name')
+    ((${#names[@]})) || return 0
+    rm -f "$log"
+    exec_in_host "$test_host" -- meson test -C /build --no-rebuild --print-errorlogs "${names[@]}" || true
+    [[ -e $log ]] || { record failed unit "meson test gave no results for ${names[*]}"; return; }
+    jq --raw-output '
+        [ if .result == "OK" then "passed" elif .result == "SKIP" then "skipped" else "failed" end,
+          "unit: \(.name)", "\(.result), its output is above" ] | join("\t")' "$log" >>"$tally"
 }
 
 suite_integration() {

@@ -9,6 +9,10 @@
 
 readonly vm_timeout=${BERTH_VM_TIMEOUT:-1800}
 
+# A file that keeps what is written to the virtual machine's disk, for the next
+# boot to find: how a machine survives a power cut takes two of them.
+vm_disk=''
+
 # The image is made of an overlay on the host tree, in namespaces that end with us.
 build_vm() {
     local new=$1 options=() option
@@ -48,8 +52,15 @@ exec_in_vm() {
     (($#)) || die "exec: which command? See testhost --help"
     need_root
     need_vm
-    local image results file status
+    local image results file status drive
     image=$(tree_path vm)
+    drive=file=$image/disk.ext4,format=raw,snapshot=on
+    if [[ -n $vm_disk ]]; then
+        [[ -e $vm_disk ]] ||
+            qemu-img create -q -f qcow2 -F raw -b "$image/disk.ext4" "$vm_disk" ||
+            die "cannot create the disk $vm_disk (the reason is above)"
+        drive=file=$vm_disk,format=qcow2
+    fi
     results=$(build_folder)/results
     mkdir -p "$results"
 
@@ -65,7 +76,7 @@ exec_in_vm() {
         -display none -no-reboot -nic none \
         -kernel "$image/vmlinuz" -initrd "$image/initrd" \
         -append "root=/dev/vda rw console=ttyS0 quiet mitigations=off systemd.getty_auto=no" \
-        -drive "file=$image/disk.ext4,format=raw,if=virtio,snapshot=on" \
+        -drive "$drive,if=virtio" \
         -drive file=/proc/self/fd/5,format=raw,if=virtio,readonly=on \
         -chardev "file,id=console,path=$results/vm-console.log" -serial chardev:console \
         -device virtio-serial \
