@@ -15,7 +15,8 @@ std::string addresses_text(const Addresses &addresses, unsigned most) {
             return text + "…";
         std::array<char, INET6_ADDRSTRLEN> buffer{};
         const std::size_t size = family == AF_INET ? sizeof(in_addr) : sizeof(in6_addr);
-        if (bytes.size() != size || ::inet_ntop(family, bytes.data(), buffer.data(), buffer.size()) == nullptr)
+        if (bytes.size() != size
+            || ::inet_ntop(family, bytes.data(), buffer.data(), buffer.size()) == nullptr)
             continue;
         text += (text.empty() ? "" : "\n") + std::string(buffer.data());
         ++count;

@@ -63,13 +63,15 @@ std::string with_quotes(std::string_view word) {
 }
 
 std::string command_line(std::uint64_t pid) {
-    const auto text = control(std::format("/proc/{}/cmdline", pid));
+    auto text = control(std::format("/proc/{}/cmdline", pid));
+    while (text && text->ends_with('\0')) // also after a title that a process gave itself
+        text->pop_back();
     if (!text || text->empty()) {
         const auto name = control(std::format("/proc/{}/comm", pid));
         return name ? "[" + style::printable(*name) + "]" : "";
     }
     std::string line;
-    for (const std::string &word : split(text->back() == '\0' ? text->substr(0, text->size() - 1) : *text, '\0'))
+    for (const std::string &word : split(*text, '\0'))
         line += (line.empty() ? "" : " ") + with_quotes(word);
     return style::printable(line);
 }
@@ -92,13 +94,16 @@ std::vector<Node> nodes_of(const fs::path &group) {
     const std::size_t processes = nodes.size();
     std::error_code ignored;
     for (const fs::directory_entry &entry : fs::directory_iterator(group, ignored))
-        if (entry.is_directory(ignored) && keyed(entry.path() / "cgroup.events", "populated").value_or(0) != 0)
-            nodes.push_back({.text = style::printable(entry.path().filename().native()), .group = entry.path()});
+        if (entry.is_directory(ignored)
+            && keyed(entry.path() / "cgroup.events", "populated").value_or(0) != 0)
+            nodes.push_back(
+                {.text = style::printable(entry.path().filename().native()), .group = entry.path()});
     std::ranges::sort(nodes.begin() + static_cast<std::ptrdiff_t>(processes), nodes.end(), {}, &Node::text);
     return nodes;
 }
 
-void add_tree(std::string &text, const fs::path &group, const std::string &indent, std::size_t columns, int depth) {
+void add_tree(std::string &text, const fs::path &group, const std::string &indent, std::size_t columns,
+              int depth) {
     const std::vector<Node> nodes = nodes_of(group);
     for (const Node &node : nodes) {
         const bool last = &node == &nodes.back();

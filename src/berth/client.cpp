@@ -25,7 +25,8 @@ Properties all_properties(sdbus::IProxy &proxy, const char *interface) {
 
 } // namespace
 
-Manager::Manager(sdbus::IConnection &connection) : ProxyInterfaces(connection, service, manager_path) {}
+Manager::Manager(sdbus::IConnection &connection) : ProxyInterfaces(connection, service, manager_path) {
+}
 
 Properties Manager::properties() {
     return all_properties(getProxy(), org::berth1::Manager_proxy::INTERFACE_NAME);
@@ -48,9 +49,10 @@ void Manager::ask_addresses(const std::string &name, std::function<void(Addresse
         .callMethodAsync("GetMachineAddresses")
         .onInterface(INTERFACE_NAME)
         .withArguments(name)
-        .uponReplyInvoke([answer = std::move(answer)](std::optional<sdbus::Error> error, Addresses addresses) {
-            answer(error ? Addresses() : std::move(addresses));
-        });
+        .uponReplyInvoke(
+            [answer = std::move(answer)](std::optional<sdbus::Error> error, Addresses addresses) {
+                answer(error ? Addresses() : std::move(addresses));
+            });
 }
 
 std::unique_ptr<sdbus::IConnection> connect() {
@@ -75,7 +77,8 @@ void process_bus(sdbus::IConnection &connection) {
         fail_errno("waiting for the bus");
 }
 
-int for_each_name(const std::vector<std::string> &names, const std::function<void(const std::string &)> &action) {
+int for_each_name(const std::vector<std::string> &names,
+                  const std::function<void(const std::string &)> &action) {
     int code = 0;
     for (const std::string &name : names) {
         try {

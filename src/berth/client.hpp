@@ -29,7 +29,8 @@ public:
     [[nodiscard]] std::map<sdbus::PropertyName, sdbus::Variant> properties();
 
     /// Asynchronous: the answer, or an empty one in place of an error, when the bus is processed.
-    void ask_os_release(const std::string &name, std::function<void(std::map<std::string, std::string>)> answer);
+    void ask_os_release(const std::string &name,
+                        std::function<void(std::map<std::string, std::string>)> answer);
     void ask_addresses(const std::string &name, std::function<void(Addresses)> answer);
 
 private:

@@ -12,8 +12,7 @@ using berth::cli::Action;
 using berth::cli::Invocation;
 
 /// Errors from the bus become errors for people.
-template <int (*Verb)(const Invocation &)>
-int with_bus(const Invocation &invocation) {
+template <int (*Verb)(const Invocation &)> int with_bus(const Invocation &invocation) {
     try {
         return Verb(invocation);
     } catch (const sdbus::Error &error) {
@@ -22,9 +21,9 @@ int with_bus(const Invocation &invocation) {
 }
 
 constexpr std::array actions{
-    Action{"list", with_bus<berth::cli::list>},
-    Action{"status", with_bus<berth::cli::status>},
-    Action{"show", with_bus<berth::cli::show>},
+    Action{"list", with_bus<berth::cli::list>, true},
+    Action{"status", with_bus<berth::cli::status>, true},
+    Action{"show", with_bus<berth::cli::show>, true},
     Action{"start", with_bus<berth::cli::start>},
     Action{"enable", with_bus<berth::cli::enable>},
     Action{"disable", with_bus<berth::cli::disable>},
@@ -36,6 +35,6 @@ constexpr std::array actions{
 
 } // namespace
 
-int main(int argc, char *argv[]) {
+int main(int argc, char **argv) {
     return berth::cli::run_program(argc, argv, actions);
 }

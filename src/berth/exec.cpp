@@ -42,9 +42,12 @@ Machine open_machine(const std::string &name) {
 
 /// A clean environment for `user`; what was asked for on the command line comes last and wins.
 std::vector<std::string> environment_of(const users::User &user, const std::vector<std::string> &wanted) {
-    std::vector<std::string> environment{
-        std::format("PATH={}", default_path), "HOME=" + user.home, "USER=" + user.name,
-        "LOGNAME=" + user.name,               "LANG=C.UTF-8",      "container=berth"};
+    std::vector<std::string> environment{std::format("PATH={}", default_path),
+                                         "HOME=" + user.home,
+                                         "USER=" + user.name,
+                                         "LOGNAME=" + user.name,
+                                         "LANG=C.UTF-8",
+                                         "container=berth"};
     environment.push_back("SHELL=" + (user.shell.empty() ? fallback_shell : user.shell));
     if (const char *terminal = std::getenv("TERM"); terminal != nullptr) // NOLINT(concurrency-mt-unsafe)
         environment.push_back(std::format("TERM={}", terminal));

@@ -14,6 +14,6 @@ constexpr std::array actions{
 
 } // namespace
 
-int main(int argc, char *argv[]) {
+int main(int argc, char **argv) {
     return berth::cli::run_program(argc, argv, actions);
 }

@@ -1,29 +1,18 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "berth/layers.hpp"
 
-#include <libmount/libmount.h>
-
-#include <cstring>
+#include <algorithm>
 #include <format>
-#include <memory>
+#include <optional>
 #include <string_view>
 
 #include "base/error.hpp"
+#include "base/io.hpp"
+#include "base/parse.hpp"
 
 namespace berth::cli {
 
 namespace {
-
-struct Unref {
-    void operator()(libmnt_table *table) const noexcept { ::mnt_unref_table(table); }
-    void operator()(libmnt_iter *iter) const noexcept { ::mnt_free_iter(iter); }
-};
-
-bool has_option(const char *options, const char *name) {
-    char *value = nullptr;
-    std::size_t size = 0;
-    return options != nullptr && ::mnt_optstr_get_option(options, name, &value, &size) == 0;
-}
 
 /// The kernel writes what would look like its own punctuation as "\ooo".
 std::string unescaped(std::string_view text) {
@@ -31,7 +20,8 @@ std::string unescaped(std::string_view text) {
     for (std::size_t i = 0; i < text.size(); ++i) {
         const auto digit = [&](std::size_t at) { return text[at] >= '0' && text[at] <= '7'; };
         if (text[i] == '\\' && i + 3 < text.size() && digit(i + 1) && digit(i + 2) && digit(i + 3)) {
-            plain += static_cast<char>((text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 + (text[i + 3] - '0'));
+            plain +=
+                static_cast<char>((text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 + (text[i + 3] - '0'));
             i += 3;
         } else {
             plain += text[i];
@@ -56,47 +46,48 @@ void add_lowers(std::vector<std::string> &lowers, std::string_view list) {
     lowers.push_back(current);
 }
 
-void read_overlay(RootMount &mount, const char *options) {
-    std::string copy(options);
-    char *rest = copy.data();
-    char *name = nullptr;
-    char *value = nullptr;
-    std::size_t name_size = 0;
-    std::size_t value_size = 0;
-    while (::mnt_optstr_next_option(&rest, &name, &name_size, &value, &value_size) == 0) {
-        const std::string_view key(name, name_size);
-        const std::string text = value != nullptr ? unescaped({value, value_size}) : "";
-        if (key == "upperdir")
-            mount.upper = text;
-        else if (key == "lowerdir+") // layers given one by one, as we do
-            mount.lowers.push_back(text);
-        else if (key == "lowerdir")
-            add_lowers(mount.lowers, text);
+/// The options of an overlay, as proc_pid_mountinfo(5) has them in its last field.
+void read_overlay(RootMount &mount, std::string_view options) {
+    for (const std::string &option : split(options, ',')) {
+        const auto at = option.find('=');
+        const std::string_view name = std::string_view(option).substr(0, at);
+        const std::string value =
+            at == std::string::npos ? "" : unescaped(std::string_view(option).substr(at + 1));
+        if (name == "upperdir")
+            mount.upper = value;
+        else if (name == "lowerdir+") // layers given one by one, as we do
+            mount.lowers.push_back(value);
+        else if (name == "lowerdir")
+            add_lowers(mount.lowers, value);
     }
+}
+
+bool is_read_only(std::string_view options) {
+    return std::ranges::contains(split(options, ','), "ro");
 }
 
 } // namespace
 
+// Not by libmount: it decodes the options before one can take them apart, and a comma in the name of
+// a layer is then like any other.
 RootMount root_mount_of(pid_t pid) {
     const std::string path = std::format("/proc/{}/mountinfo", pid);
-    const std::unique_ptr<libmnt_table, Unref> table(::mnt_new_table_from_file(path.c_str()));
-    const std::unique_ptr<libmnt_iter, Unref> iter(::mnt_new_iter(MNT_ITER_BACKWARD)); // the topmost first
-    if (!table || !iter)
-        fail_errno("reading {}", path);
-    libmnt_fs *fs = nullptr;
-    while (::mnt_table_next_fs(table.get(), iter.get(), &fs) == 0) {
-        const char *target = ::mnt_fs_get_target(fs);
-        if (target == nullptr || std::strcmp(target, "/") != 0)
+    std::optional<RootMount> found;
+    for (const std::string &line : split(read_file(path), '\n')) {
+        const std::vector<std::string> fields = split(line, ' ');
+        const auto dash = std::ranges::find(fields, "-"); // after a varying number of optional fields
+        if (fields.size() < 6 || fields[4] != "/" || fields.end() - dash < 4)
             continue;
-        RootMount mount;
-        mount.type = ::mnt_fs_get_fstype(fs);
-        mount.read_only =
-            has_option(::mnt_fs_get_vfs_options(fs), "ro") || has_option(::mnt_fs_get_fs_options(fs), "ro");
-        if (const char *options = ::mnt_fs_get_fs_options(fs); mount.type == "overlay" && options != nullptr)
-            read_overlay(mount, options);
-        return mount;
+        found = RootMount{.type = dash[1],
+                          .read_only = is_read_only(fields[5]) || is_read_only(dash[3]),
+                          .upper = {},
+                          .lowers = {}};
+        if (found->type == "overlay")
+            read_overlay(*found, dash[3]);
     }
-    fail("{} shows no mount at /", path);
+    if (!found) // the last one is the one on top
+        fail("{} shows no mount at /", path);
+    return std::move(*found);
 }
 
 } // namespace berth::cli

@@ -29,7 +29,8 @@ int reboot(const Invocation &invocation) {
 int terminate(const Invocation &invocation) {
     const auto connection = connect();
     Manager manager(*connection);
-    return for_each_name(invocation.arguments, [&](const std::string &name) { manager.TerminateMachine(name); });
+    return for_each_name(invocation.arguments,
+                         [&](const std::string &name) { manager.TerminateMachine(name); });
 }
 
 int kill(const Invocation &invocation) {

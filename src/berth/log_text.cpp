@@ -79,9 +79,9 @@ std::string short_text(const journal::Entry &entry, const std::string &mode, std
     std::string pid = entry.field("_PID");
     if (pid.empty())
         pid = entry.field("SYSLOG_PID");
-    const std::string head = std::format("{} {} {}{}: ", time_text(entry, mode),
-                                         style::printable(entry.field("_HOSTNAME")), style::printable(who),
-                                         pid.empty() ? "" : "[" + style::printable(pid) + "]");
+    const std::string head =
+        std::format("{} {} {}{}: ", time_text(entry, mode), style::printable(entry.field("_HOSTNAME")),
+                    style::printable(who), pid.empty() ? "" : "[" + style::printable(pid) + "]");
     std::string text;
     for (const std::string &line : split(entry.field("MESSAGE"), '\n')) {
         text += text.empty() ? head : std::string(style::width(head), ' ');

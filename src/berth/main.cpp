@@ -12,49 +12,46 @@
 
 namespace {
 
-/// The path of one of our programs, zero-terminated, put together at build time.
-template <std::size_t N>
-consteval auto program(const char (&name)[N]) {
-    constexpr std::string_view folder = berth::build::libexecdir;
-    std::array<char, folder.size() + 1 + N> path{};
-    char *end = path.data();
-    for (const char c : folder)
-        *end++ = c;
-    *end++ = '/';
-    for (const char c : name)
-        *end++ = c;
-    return path;
-}
+/// The path of one of our programs, put together at build time.
+struct Program {
+    std::array<char, 256> path{};
 
-constexpr auto run = program("berth-run");
-constexpr auto exec = program("berth-exec");
-constexpr auto ctl = program("berth-ctl");
+    consteval explicit Program(std::string_view name) {
+        char *end = path.data();
+        for (const std::string_view part : {berth::build::libexecdir, std::string_view("/"), name})
+            for (const char c : part)
+                *end++ = c;
+    }
+};
+
+constexpr Program run("berth-run");
+constexpr Program exec("berth-exec");
+constexpr Program ctl("berth-ctl");
 
 void say(const char *text) {
     // When even this fails nothing is left to do.
     [[maybe_unused]] const ssize_t n = ::write(STDERR_FILENO, text, std::strlen(text));
 }
 
-int become(const char *path, char *argv[]) {
-    ::execv(path, argv);
+int become(const Program &program, char **argv) {
+    ::execv(program.path.data(), argv);
     const char *reason = ::strerrordesc_np(errno);
     say("berth: starting ");
-    say(path);
+    say(program.path.data());
     say(": ");
     say(reason != nullptr ? reason : "unknown error");
-    say(": is berth installed completely?\n");
+    say("; is berth installed completely?\n");
     return 127;
 }
 
 } // namespace
 
-int main(int argc, char *argv[]) {
+int main(int argc, char **argv) {
     const std::string_view verb = argc > 1 ? argv[1] : "";
     if (verb == "run") {
-        static char name[] = "berth run";
-        argv[1] = name;
-        return become(run.data(), argv + 1);
+        argv[1] = const_cast<char *>("berth run"); // nobody writes to it
+        return become(run, argv + 1);
     }
     // Where an option comes before the verb, berth-ctl finds out.
-    return become(verb == "exec" || verb == "shell" ? exec.data() : ctl.data(), argv);
+    return become(verb == "exec" || verb == "shell" ? exec : ctl, argv);
 }

@@ -19,7 +19,7 @@ namespace berth::cli {
 namespace {
 
 struct Option {
-    char letter; ///< 0: none
+    char letter;      ///< 0: none
     const char *name; ///< nullptr: a letter alone
     const char *argument;
     std::string_view help; ///< empty: not shown
@@ -69,8 +69,8 @@ void set_max_addresses(Settings &settings, const char *text) {
 }
 
 constexpr std::array output_modes{
-    "short",      "short-full",      "short-iso", "short-iso-precise", "short-precise",
-    "short-unix", "short-monotonic", "cat",       "json",              "json-pretty",
+    "short",           "short-full", "short-iso", "short-iso-precise", "short-precise", "short-unix",
+    "short-monotonic", "cat",        "json",      "json-pretty",
 };
 
 void set_output(Settings &settings, const char *text) {
@@ -204,14 +204,15 @@ void check_count(const Verb &verb, std::size_t count) {
 
 class Parser {
 public:
-    Parser(int argc, char *argv[], std::span<const Verb> verbs) : argc_(argc), argv_(argv), verbs_(verbs) {}
+    Parser(int argc, char **argv, std::span<const Verb> verbs) : argc_(argc), argv_(argv), verbs_(verbs) {}
 
     Parsed parse() {
         const std::string letters = short_options();
         const std::vector<option> rows = long_options();
         ::optind = 0; // start anew
         while (!done_) {
-            const int value = ::getopt_long(argc_, argv_, letters.c_str(), rows.data(), nullptr); // NOLINT(concurrency-mt-unsafe)
+            const int value = ::getopt_long(argc_, argv_, letters.c_str(), rows.data(),
+                                            nullptr); // NOLINT(concurrency-mt-unsafe)
             if (value < 0)
                 break;
             take(value);
@@ -269,7 +270,8 @@ private:
             invocation.verb = &find_verb("list", verbs_);
         if (invocation.verb->name == "help") {
             parsed_.action = Parsed::Action::help;
-            invocation.verb = invocation.arguments.empty() ? nullptr : &find_verb(invocation.arguments.front(), verbs_);
+            invocation.verb =
+                invocation.arguments.empty() ? nullptr : &find_verb(invocation.arguments.front(), verbs_);
             return;
         }
         check_count(*invocation.verb, invocation.arguments.size());
@@ -312,7 +314,7 @@ bool concerns(const Verb *verb, const Option &option) {
 
 } // namespace
 
-Parsed parse(int argc, char *argv[], std::span<const Verb> verbs) {
+Parsed parse(int argc, char **argv, std::span<const Verb> verbs) {
     return Parser(argc, argv, verbs).parse();
 }
 

@@ -63,8 +63,8 @@ inline constexpr std::size_t unlimited = static_cast<std::size_t>(-1);
 /// What parsing asks for.
 struct Parsed {
     enum class Action : unsigned char {
-        run,      ///< the verb of `invocation`
-        help,     ///< of `invocation.verb`, or of all
+        run,  ///< the verb of `invocation`
+        help, ///< of `invocation.verb`, or of all
         version,
         launcher, ///< berth-run, with the arguments from `launcher_arguments` on
     };
@@ -75,7 +75,7 @@ struct Parsed {
 
 /// Reads a command line. Throws Error for one that makes no sense; messages about options come
 /// from getopt_long(3), after which an Error without text is thrown.
-[[nodiscard]] Parsed parse(int argc, char *argv[], std::span<const Verb> verbs);
+[[nodiscard]] Parsed parse(int argc, char **argv, std::span<const Verb> verbs);
 
 /// The text of --help: of everything, or of one verb.
 [[nodiscard]] std::string help(std::span<const Verb> verbs, const Verb *verb);

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "base/error.hpp"
+#include "berth/pager.hpp"
 #include "berth/verbs.hpp"
 #include "build.hpp"
 
@@ -16,7 +17,7 @@ namespace berth::cli {
 
 namespace {
 
-[[noreturn]] void become(std::string_view program, char *argv[]) {
+[[noreturn]] void become(std::string_view program, char **argv) {
     const std::string path = std::string(build::libexecdir) + "/" + std::string(program);
     ::execv(path.c_str(), argv);
     fail_errno("starting {}: is berth installed completely?", path);
@@ -25,7 +26,8 @@ namespace {
 /// What is closed would be taken by the next descriptor that is opened, and used as our stdio.
 void fill_stdio() {
     for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
-        if (::fcntl(fd, F_GETFD) < 0 && ::open("/dev/null", O_RDWR | O_NOCTTY) < 0) // NOLINT: it is to stay open
+        if (::fcntl(fd, F_GETFD) < 0
+            && ::open("/dev/null", O_RDWR | O_NOCTTY) < 0) // NOLINT: it is to stay open
             fail_errno("opening /dev/null in place of a closed descriptor");
 }
 
@@ -34,21 +36,29 @@ void flush_output() {
         fail_errno("writing to stdout");
 }
 
-int run_verb(const Invocation &invocation, char *argv[], std::span<const Action> actions) {
+int run_verb(const Invocation &invocation, char **argv, std::span<const Action> actions) {
     const auto action = std::ranges::find(actions, invocation.verb->name, &Action::verb);
-    if (action != actions.end())
-        return action->run(invocation);
+    if (action != actions.end()) {
+        const Pager pager(action->paged && !invocation.settings.no_pager);
+        const int code = action->run(invocation);
+        flush_output();
+        return code;
+    }
     const bool takes_command = invocation.verb->before_command != unlimited;
     become(takes_command ? "berth-exec" : "berth-ctl", argv);
 }
 
-int run(int argc, char *argv[], std::span<const Action> actions) {
+int run(int argc, char **argv, std::span<const Action> actions) {
     const Parsed parsed = parse(argc, argv, verbs());
     switch (parsed.action) {
-    case Parsed::Action::help:
+    case Parsed::Action::help: {
+        const Pager pager(!parsed.invocation.settings.no_pager);
         std::fputs(help(verbs(), parsed.invocation.verb).c_str(), stdout);
         return 0;
-    case Parsed::Action::version: std::printf("berth %s\n", build::version.data()); return 0;
+    }
+    case Parsed::Action::version:
+        std::printf("berth %.*s\n", static_cast<int>(build::version.size()), build::version.data());
+        return 0;
     case Parsed::Action::launcher: {
         std::string name = "berth run";
         argv[parsed.launcher_arguments - 1] = name.data();
@@ -61,12 +71,10 @@ int run(int argc, char *argv[], std::span<const Action> actions) {
 
 } // namespace
 
-int run_program(int argc, char *argv[], std::span<const Action> actions) {
+int run_program(int argc, char **argv, std::span<const Action> actions) {
     try {
         fill_stdio();
-        const int code = run(argc, argv, actions);
-        flush_output();
-        return code;
+        return run(argc, argv, actions);
     } catch (const std::exception &error) {
         if (*error.what() != '\0')
             std::fprintf(stderr, "berth: %s\n", error.what());

@@ -13,10 +13,11 @@ namespace berth::cli {
 struct Action {
     std::string_view verb;
     int (*run)(const Invocation &);
+    bool paged = false; ///< its output may be long
 };
 
 /// Reads the command line and does what it says; what `actions` lacks is left to the program that
 /// has it, which takes our place. Returns an exit code.
-[[nodiscard]] int run_program(int argc, char *argv[], std::span<const Action> actions);
+[[nodiscard]] int run_program(int argc, char **argv, std::span<const Action> actions);
 
 } // namespace berth::cli

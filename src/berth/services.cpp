@@ -26,7 +26,8 @@ std::vector<std::string> services_of(const std::vector<std::string> &machines) {
 std::string last_words(const std::string &unit, std::uint64_t since) {
     std::string words;
     try {
-        for (const journal::Entry &entry : journal::last({.unit = unit, .machine_id = {}, .since = since, .most = 20}))
+        for (const journal::Entry &entry :
+             journal::last({.unit = unit, .machine_id = {}, .since = since, .most = 20}))
             if (entry.field("_SYSTEMD_UNIT") == unit)
                 words = style::printable(entry.field("MESSAGE"));
     } catch (const Error &) { // NOLINT(bugprone-empty-catch): it is a help, no more
@@ -35,7 +36,8 @@ std::string last_words(const std::string &unit, std::uint64_t since) {
 }
 
 /// Says why a service did not come up: what systemd knows, and its own last words.
-void report_failure(Units &units, const std::string &machine, const std::string &result, std::uint64_t since) {
+void report_failure(Units &units, const std::string &machine, const std::string &result,
+                    std::uint64_t since) {
     const std::string unit = service_of(machine);
     std::string reason = units.service_property(unit, "Result");
     if (reason.empty() || reason == "success")
@@ -53,8 +55,9 @@ int start_services(sdbus::IConnection &connection, const std::vector<std::string
     for (std::size_t i = 0; i < results.size(); ++i) {
         if (results[i] == "done")
             continue;
-        report_failure(units, machines[i], results[i],
-                       static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(since).count()));
+        report_failure(
+            units, machines[i], results[i],
+            static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(since).count()));
         code = 1;
     }
     return code;
@@ -65,9 +68,10 @@ void print(const std::vector<Units::Change> &changes, const Settings &settings) 
         return;
     for (const Units::Change &change : changes) {
         if (change.type == "symlink")
-            std::fprintf(stderr, "Created symlink %s → %s.\n", change.file.c_str(), change.target.c_str());
+            std::fprintf(stderr, "Created symlink '%s' → '%s'.\n", change.file.c_str(),
+                         change.target.c_str());
         else
-            std::fprintf(stderr, "Removed %s.\n", change.file.c_str());
+            std::fprintf(stderr, "Removed '%s'.\n", change.file.c_str());
     }
 }
 

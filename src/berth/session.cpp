@@ -42,13 +42,14 @@ public:
             pty_ = join::open_pty(target);
         join::Process process = join::start(target, command, pty_.slave.get());
         pty_.slave.reset();
-        pidfd_ = process.pidfd();
+        process_ = &process;
         sd_event_source *ended = nullptr;
-        require(sd_event_add_io(event_.get(), &ended, pidfd_, EPOLLIN, on_ended, this));
+        require(sd_event_add_io(event_.get(), &ended, process.pidfd(), EPOLLIN, on_ended, this));
         ended_.reset(ended);
         if (pty)
-            forward_.emplace(event_.get(), pty_.master.get(), terminal::ForwardOptions{.end_on_hang_up = false},
-                             [this](terminal::End end) { on_forward_end(end); });
+            forward_.emplace(event_.get(), pty_.master.get(),
+                             terminal::ForwardOptions{.end_on_hang_up = false},
+                             [this](terminal::End end) { guarded([&] { on_forward_end(end); }); });
         require(sd_event_loop(event_.get()));
         forward_.reset();
         return process.wait();
@@ -60,11 +61,22 @@ private:
             fail_code(-r, "running the event loop");
     }
 
-    static int on_signal(sd_event_source *, const signalfd_siginfo *info, void *self) {
-        const auto &session = *static_cast<const Session *>(self);
-        if (session.pidfd_ >= 0)
-            pidfd::send_signal(session.pidfd_, static_cast<int>(info->ssi_signo));
+    /// libsystemd knows nothing of exceptions.
+    template <class Step> static int guarded(Step step) noexcept {
+        try {
+            step();
+        } catch (const std::exception &error) {
+            std::fprintf(stderr, "berth: %s\n", error.what());
+        }
         return 0;
+    }
+
+    static int on_signal(sd_event_source *, const signalfd_siginfo *info, void *self) {
+        return guarded([&] {
+            const auto &session = *static_cast<const Session *>(self);
+            if (session.process_ != nullptr)
+                pidfd::send_signal(session.process_->pidfd(), static_cast<int>(info->ssi_signo));
+        });
     }
 
     static int on_ended(sd_event_source *source, int, std::uint32_t, void *self) {
@@ -78,30 +90,31 @@ private:
     }
 
     static int on_grace_over(sd_event_source *, std::uint64_t, void *self) {
-        pidfd::send_signal(static_cast<const Session *>(self)->pidfd_, SIGKILL);
+        static_cast<const Session *>(self)->process_->kill();
         return 0;
     }
 
     void on_forward_end(terminal::End end) {
         forwarding_ = false;
-        if (end == terminal::End::drained || pidfd::has_exited(pidfd_)) {
+        if (end == terminal::End::drained || pidfd::has_exited(process_->pidfd())) {
             sd_event_exit(event_.get(), 0);
             return;
         }
         if (end == terminal::End::output_failed && forward_->error() != EPIPE)
             std::fprintf(stderr, "berth: writing to stdout: %s\n", errno_text(forward_->error()).c_str());
-        // The terminal is taken away: the kernel sends SIGHUP to those who have it.
+        // The terminal is taken away; the kernel sends SIGHUP to those who have it.
         pty_.master.reset();
         sd_event_source *timer = nullptr;
-        if (sd_event_add_time_relative(event_.get(), &timer, CLOCK_MONOTONIC, grace, 0, on_grace_over, this) >= 0)
+        if (sd_event_add_time_relative(event_.get(), &timer, CLOCK_MONOTONIC, grace, 0, on_grace_over, this)
+            >= 0)
             grace_.reset(timer);
         else
-            pidfd::send_signal(pidfd_, SIGKILL);
+            process_->kill();
     }
 
     EventPtr event_;
     terminal::Pty pty_;
-    int pidfd_ = -1;
+    const join::Process *process_ = nullptr;
     bool forwarding_ = true;
     std::vector<EventSourcePtr> signals_;
     EventSourcePtr ended_;

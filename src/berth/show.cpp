@@ -18,9 +18,8 @@ namespace {
 
 /// The order of machinectl(1); what it does not know comes after these.
 constexpr std::array order{
-    "Name",          "Id",    "Timestamp", "TimestampMonotonic", "Service",
-    "Unit",          "Leader", "Class",    "RootDirectory",      "NetworkInterfaces",
-    "VSockCID",      "State",
+    "Name",   "Id",    "Timestamp",     "TimestampMonotonic", "Service",  "Unit",
+    "Leader", "Class", "RootDirectory", "NetworkInterfaces",  "VSockCID", "State",
 };
 
 std::string number_list(const std::vector<std::int32_t> &numbers) {
@@ -72,7 +71,8 @@ void print(const Properties &properties, const Settings &settings) {
             continue;
         if (value.empty() && !asked_for && !settings.all)
             continue;
-        std::fputs((settings.only_values ? value + "\n" : std::format("{}={}\n", name, value)).c_str(), stdout);
+        std::fputs((settings.only_values ? value + "\n" : std::format("{}={}\n", name, value)).c_str(),
+                   stdout);
     }
 }
 

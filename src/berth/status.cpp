@@ -32,7 +32,8 @@ public:
     void print() {
         heading();
         leader();
-        line("Service", text("Service").empty() ? "" : std::format("{}; class {}", text("Service"), text("Class")));
+        line("Service",
+             text("Service").empty() ? "" : std::format("{}; class {}", text("Service"), text("Class")));
         if (text("Service").empty())
             line("Class", text("Class"));
         line("Root", text("RootDirectory"));
@@ -54,8 +55,7 @@ private:
     }
 
     /// A part that could not be had leaves the others standing.
-    template <class Part>
-    static void try_part(std::string_view title, Part part) {
+    template <class Part> static void try_part(std::string_view title, Part part) {
         try {
             part();
         } catch (const sdbus::Error &error) {
@@ -113,8 +113,8 @@ private:
 
     void addresses() {
         try_part("Address", [&] {
-            const std::string all = addresses_text(manager_.GetMachineAddresses(name_),
-                                                   settings_.max_addresses.value_or(100));
+            const std::string all =
+                addresses_text(manager_.GetMachineAddresses(name_), settings_.max_addresses.value_or(100));
             std::string_view title = "Address";
             for (const std::string &address : split(all, '\n'))
                 if (!address.empty())
@@ -166,11 +166,11 @@ private:
             return;
         std::string lines;
         try {
-            for (const journal::Entry &entry : journal::last(
-                     {.unit = unit,
-                      .machine_id = id_text(property<std::vector<std::uint8_t>>(properties_, "Id")),
-                      .since = since_,
-                      .most = settings_.lines}))
+            for (const journal::Entry &entry :
+                 journal::last({.unit = unit,
+                                .machine_id = id_text(property<std::vector<std::uint8_t>>(properties_, "Id")),
+                                .since = since_,
+                                .most = settings_.lines}))
                 lines += log_text(entry, settings_.output, columns());
         } catch (const Error &error) {
             lines = style::grey(std::format("({})", error.what())) + "\n";

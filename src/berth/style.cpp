@@ -18,6 +18,13 @@ bool wants_colours() {
            && terminal != nullptr && std::string_view(terminal) != "dumb";
 }
 
+std::size_t columns_of_stdout() {
+    winsize size{};
+    if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+        return size.ws_col;
+    return std::numeric_limits<std::size_t>::max();
+}
+
 std::string styled(std::string_view code, std::string_view text) {
     return on() ? std::format("\x1b[{}m{}\x1b[0m", code, text) : std::string(text);
 }
@@ -65,10 +72,8 @@ std::string yellow(std::string_view text) {
 }
 
 std::size_t columns() {
-    winsize size{};
-    if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
-        return size.ws_col;
-    return std::numeric_limits<std::size_t>::max();
+    static const std::size_t count = columns_of_stdout();
+    return count;
 }
 
 std::size_t width(std::string_view text) {

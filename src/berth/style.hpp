@@ -8,7 +8,8 @@
 
 namespace berth::cli::style {
 
-/// True when stdout is a terminal that shows colours, and nobody forbids them (NO_COLOR).
+/// True when stdout is a terminal that shows colours, and nobody forbids them (NO_COLOR). What stdout
+/// was when this and columns() were first called is what counts.
 [[nodiscard]] bool on();
 
 [[nodiscard]] std::string underlined(std::string_view text);

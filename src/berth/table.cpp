@@ -84,7 +84,8 @@ void Table::print_text(const Settings &settings, std::string_view noun) const {
         for (std::size_t line = 0; line < height; ++line) {
             std::string text;
             for (std::size_t i = 0; i < cells.size(); ++i) {
-                const std::string part = line < cells[i].size() ? style::shortened(cells[i][line], widths[i]) : "";
+                const std::string part =
+                    line < cells[i].size() ? style::shortened(cells[i][line], widths[i]) : "";
                 text += i + 1 == cells.size() ? part : padded(part, widths[i]) + " ";
             }
             std::printf("%s\n", text.c_str());

@@ -31,19 +31,22 @@ std::string service_of(const std::string &machine) {
 }
 
 Units::Units(sdbus::IConnection &connection)
-    : connection_(connection), manager_(sdbus::createProxy(connection, systemd, manager_path)) {}
+    : connection_(connection), manager_(sdbus::createProxy(connection, systemd, manager_path)) {
+}
 
 std::vector<std::string> Units::start(const std::vector<std::string> &units) {
     if (!std::exchange(watching_jobs_, true))
         manager_->uponSignal("JobRemoved")
             .onInterface(manager_interface)
-            .call([this](std::uint32_t, const sdbus::ObjectPath &job, const std::string &, const std::string &result) {
-                results_[job] = result;
-            });
+            .call([this](std::uint32_t, const sdbus::ObjectPath &job, const std::string &,
+                         const std::string &result) { results_[job] = result; });
     std::vector<std::string> jobs;
     for (const std::string &unit : units) {
         sdbus::ObjectPath job;
-        manager_->callMethod("StartUnit").onInterface(manager_interface).withArguments(unit, "fail").storeResultsTo(job);
+        manager_->callMethod("StartUnit")
+            .onInterface(manager_interface)
+            .withArguments(unit, "fail")
+            .storeResultsTo(job);
         jobs.push_back(job);
     }
     std::vector<std::string> results;
@@ -58,7 +61,10 @@ std::vector<std::string> Units::start(const std::vector<std::string> &units) {
 std::string Units::service_property(const std::string &unit, const char *name) {
     try {
         sdbus::ObjectPath path;
-        manager_->callMethod("GetUnit").onInterface(manager_interface).withArguments(unit).storeResultsTo(path);
+        manager_->callMethod("GetUnit")
+            .onInterface(manager_interface)
+            .withArguments(unit)
+            .storeResultsTo(path);
         const auto proxy = sdbus::createProxy(connection_, systemd, path);
         return proxy->getProperty(name).onInterface("org.freedesktop.systemd1.Service").get<std::string>();
     } catch (const sdbus::Error &) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // How machines go, and what can be done to them meanwhile.
-#include <signal.h>
+#include <csignal>
 
 #include "base/error.hpp"
 #include "base/pidfd.hpp"
@@ -71,6 +71,9 @@ Task<void> Operations::end(MachinePtr machine) {
         ended.fail_with(bus_error::make(bus_error::timeout, "machine \"{}\": its leader does not die", name));
     });
     co_await ended;
+    // The supervisor of a service calls this end a failure; who asked for it does not.
+    if (!record.own_unit)
+        systemd_.reset_failed(record.unit);
 }
 
 Task<void> Operations::kill(Caller caller, std::string name, std::string whom, int signal) {

@@ -73,10 +73,8 @@ bool is_shared(std::string_view unit) {
            || (unit.starts_with("user@") && unit.ends_with(".service"));
 }
 
-} // namespace
-
-/// The machine of the request, which is checked; the unit is not known yet.
-MachinePtr Operations::accept(NewMachine request) {
+/// The machine of the request, which is checked. The unit is the one that the leader is in.
+MachinePtr accept(NewMachine request) {
     check_name(request.name);
     if (request.kind != "container" && request.kind != "vm")
         throw make(bus_error::invalid_args,
@@ -91,10 +89,6 @@ MachinePtr Operations::accept(NewMachine request) {
     record.leader = leader_pid(request);
     machine->leader.reset(request.leader.release());
     record.unit = process::place_of(machine->leader.get(), record.leader).unit;
-    if (const MachinePtr other = registry_.by_process(record.leader, record.unit))
-        throw make(bus_error::invalid_args,
-                   "machine \"{}\": its leader, process {}, is part of machine \"{}\"", request.name,
-                   record.leader, other->record.name);
     record.name = std::move(request.name);
     record.service = std::move(request.service);
     record.root = std::move(request.root);
@@ -104,12 +98,19 @@ MachinePtr Operations::accept(NewMachine request) {
     return machine;
 }
 
-void Operations::require_free(const Record &record) {
+} // namespace
+
+/// Throws unless the record can be added, with a leader that is in the unit `place` yet.
+void Operations::require_free(const Record &record, const std::string &place) {
     if (registry_.by_name(record.name))
         throw make(bus_error::machine_exists, "machine \"{}\" is there already", record.name);
     if (const MachinePtr other = registry_.by_unit(record.unit))
         throw make(bus_error::machine_exists, "machine \"{}\": {} is the unit of machine \"{}\"", record.name,
                    record.unit, other->record.name);
+    if (const MachinePtr other = registry_.by_process(record.leader, place))
+        throw make(bus_error::invalid_args,
+                   "machine \"{}\": its leader, process {}, is part of machine \"{}\"", record.name,
+                   record.leader, other->record.name);
     if (registry_.taken_elsewhere(record.name, record.unit))
         throw make(bus_error::machine_exists,
                    "machine \"{}\" is there already, registered with another manager", record.name);
@@ -123,9 +124,10 @@ Task<MachinePtr> Operations::create(Caller caller, NewMachine request,
     const MachinePtr machine = accept(std::move(request));
     co_await allowed;
 
-    machine->record.unit = scope_name(machine->record.name);
+    // From here to the entry in the registry nothing else runs.
+    const std::string place = std::exchange(machine->record.unit, scope_name(machine->record.name));
     machine->record.own_unit = true;
-    require_free(machine->record);
+    require_free(machine->record, place);
     // While systemd makes the scope, the machine is written down and put on the bus.
     const auto started = tasks_.begin(start_unit(machine, std::move(properties), deadline));
     try {
@@ -190,7 +192,7 @@ Task<MachinePtr> Operations::enlist(Caller caller, NewMachine request) {
             "unit of its own, such as a service",
             record.name, record.leader, record.unit.empty() ? "no unit" : record.unit);
     co_await allowed;
-    require_free(record);
+    require_free(record, record.unit);
     machine->state = Machine::State::running;
     registry_.add(machine);
     co_return machine;

@@ -17,7 +17,8 @@ constexpr unsigned most_children = 64;
 
 } // namespace
 
-Task<std::string> Operations::look_inside(MachinePtr machine, std::string what, std::string (*look)(int leader)) {
+Task<std::string> Operations::look_inside(MachinePtr machine, std::string what,
+                                          std::string (*look)(int leader)) {
     const std::string doing = "machine \"" + machine->record.name + "\": reading its " + what;
     if (looking_ >= most_children)
         throw bus_error::make(bus_error::limits_exceeded, "{}: too many such requests are under way", doing);
@@ -30,7 +31,8 @@ Task<os_release::Fields> Operations::os_release(std::string name) {
     const MachinePtr machine = get(name);
     if (machine->record.kind != "container")
         throw bus_error::make(bus_error::not_supported,
-                              "machine \"{}\" is a virtual machine: its files cannot be seen from outside", name);
+                              "machine \"{}\" is a virtual machine: its files cannot be seen from outside",
+                              name);
     co_return os_release::parse(co_await look_inside(machine, "os-release", os_release::read));
 }
 

@@ -13,8 +13,4 @@ template <class... Args> void warning(std::format_string<Args...> fmt, Args &&..
     std::println(stderr, "<4>{}", std::format(fmt, std::forward<Args>(args)...));
 }
 
-template <class... Args> void error(std::format_string<Args...> fmt, Args &&...args) {
-    std::println(stderr, "<3>{}", std::format(fmt, std::forward<Args>(args)...));
-}
-
 } // namespace berth::log

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // berthd: keeps the register of machines and offers it on the system bus. No machine's life
 // depends on it; it can be stopped, killed and replaced while they run.
-#include <signal.h>
 #include <systemd/sd-daemon.h>
 
 #include <chrono>
+#include <csignal>
+#include <cstdio>
 #include <exception>
 
 #include "base/error.hpp"
-#include "berthd/log.hpp"
 #include "berthd/manager_object.hpp"
 #include "bus/event.hpp"
 #include "systemd/bus_call.hpp"
@@ -30,7 +30,7 @@ void block_signals() {
     ::sigemptyset(&signals);
     for (const int signal : {SIGTERM, SIGINT, SIGCHLD})
         ::sigaddset(&signals, signal);
-    ::sigprocmask(SIG_BLOCK, &signals, nullptr);
+    ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 }
 
 EventPtr open_loop() {
@@ -100,13 +100,13 @@ int run() {
 
 int main(int argc, char ** /*argv*/) {
     if (argc > 1) {
-        berth::log::error("berthd takes no arguments; systemd starts it when it is needed");
+        std::fputs("berthd takes no arguments; systemd starts it when it is needed\n", stderr);
         return EXIT_FAILURE;
     }
     try {
         return berth::run();
     } catch (const std::exception &error) {
-        berth::log::error("{}", error.what());
+        std::fprintf(stderr, "<3>%s\n", error.what());
         return EXIT_FAILURE;
     }
 }

@@ -53,8 +53,7 @@ public:
     void sweep(std::string unit, std::string cgroup);
 
 private:
-    [[nodiscard]] MachinePtr accept(NewMachine request);
-    void require_free(const Record &record);
+    void require_free(const Record &record, const std::string &place);
     Task<void> start_unit(MachinePtr machine, std::vector<systemd::Property> properties,
                           Clock::time_point deadline);
     Task<void> await_unit(MachinePtr machine, Outcome<Done> started);

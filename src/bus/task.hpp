@@ -8,12 +8,11 @@
 
 #include <coroutine>
 #include <exception>
-#include <expected>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <set>
 #include <utility>
+#include <variant>
 
 namespace berth {
 
@@ -21,7 +20,7 @@ namespace berth {
 /// awaited by one Task. Copies share it. The first result given stays.
 template <class T> class Outcome {
     struct State {
-        std::optional<std::expected<T, std::exception_ptr>> result;
+        std::variant<std::monostate, T, std::exception_ptr> result;
         std::coroutine_handle<> waiter;
     };
 
@@ -33,28 +32,28 @@ template <class T> class Outcome {
         Awaiter &operator=(const Awaiter &) = delete;
         ~Awaiter() { state->waiter = {}; } // the awaiting frame may be destroyed before the result is there
 
-        [[nodiscard]] bool await_ready() const noexcept { return state->result.has_value(); }
+        [[nodiscard]] bool await_ready() const noexcept { return state->result.index() != 0; }
         void await_suspend(std::coroutine_handle<> waiter) noexcept { state->waiter = waiter; }
         T await_resume() {
-            if (!state->result->has_value())
-                std::rethrow_exception(state->result->error());
-            return *std::exchange(state->result, std::nullopt).value();
+            if (const auto *error = std::get_if<std::exception_ptr>(&state->result))
+                std::rethrow_exception(*error);
+            return std::get<1>(std::move(state->result));
         }
     };
 
 public:
-    void give(T value) const { settle(std::move(value)); }
-    void fail(std::exception_ptr error) const { settle(std::unexpected(std::move(error))); }
+    void give(T value) const { settle<1>(std::move(value)); }
+    void fail(std::exception_ptr error) const { settle<2>(std::move(error)); }
     template <class E> void fail_with(E error) const { fail(std::make_exception_ptr(std::move(error))); }
 
     Awaiter operator co_await() const { return Awaiter(state_); }
 
 private:
-    void settle(std::expected<T, std::exception_ptr> result) const {
-        if (state_->result)
+    template <std::size_t Which, class Result> void settle(Result result) const {
+        if (state_->result.index() != 0)
             return;
         const std::shared_ptr<State> keep = state_; // resuming may drop the last other reference
-        keep->result.emplace(std::move(result));
+        keep->result.template emplace<Which>(std::move(result));
         if (const auto waiter = std::exchange(keep->waiter, {}))
             waiter.resume();
     }
@@ -78,9 +77,9 @@ struct Counted {
 namespace detail {
 
 template <class T> struct Returned {
-    std::optional<T> value;
-    void return_value(T result) { value.emplace(std::move(result)); }
-    T take() { return std::move(*value); }
+    std::variant<std::monostate, T> value;
+    void return_value(T result) { value.template emplace<1>(std::move(result)); }
+    T take() { return std::get<1>(std::move(value)); }
 };
 
 template <> struct Returned<void> {

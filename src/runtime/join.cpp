@@ -79,10 +79,10 @@ bool has_no_new_privileges(pid_t pid) {
 uid_t root_of(pid_t pid, std::string_view map) {
     const std::string text = read_file(std::format("/proc/{}/{}", pid, map));
     for (const std::string &line : split(text, '\n')) {
-        unsigned inside = 0;
-        unsigned outside = 0;
-        if (std::sscanf(line.c_str(), "%u %u", &inside, &outside) == 2 && inside == 0)
-            return outside;
+        std::vector<std::string> numbers = split(line, ' '); // "inside outside count", in columns
+        std::erase(numbers, "");
+        if (numbers.size() == 3 && numbers[0] == "0")
+            return static_cast<uid_t>(parse_unsigned(numbers[1]).value_or(0));
     }
     fail("process {} is in a user namespace without a root user", pid);
 }
@@ -110,10 +110,12 @@ Group group_for(const Target &target) {
         return {};
     if (target.cgroup_is_unit) {
         const std::string name = std::format("exec-{}", ::getpid());
-        return {.directory = cgroup::make_subgroup(target.cgroup, name), .subgroup = target.cgroup + "/" + name};
+        return {.directory = cgroup::make_subgroup(target.cgroup, name),
+                .subgroup = target.cgroup + "/" + name};
     }
     const std::filesystem::path path = cgroup::mount_point() / target.cgroup.substr(1);
-    Group group{.directory = unique_fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)), .subgroup = {}};
+    Group group{.directory = unique_fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)),
+                .subgroup = {}};
     if (!group.directory)
         fail_errno("opening the control group {}", path.native());
     return group;
@@ -199,6 +201,7 @@ void become(const Target &target, const Command &command, int terminal, int sock
     if (!command.name.empty())
         words.front() = command.name;
     std::vector<char *> pointers;
+    pointers.reserve(words.size() + 1);
     for (std::string &word : words)
         pointers.push_back(word.data());
     pointers.push_back(nullptr);
@@ -208,8 +211,7 @@ void become(const Target &target, const Command &command, int terminal, int sock
 }
 
 /// Runs `steps` and tells the other end of `socket` when they throw.
-template <class Steps>
-[[noreturn]] void run_child(int socket, Steps steps) noexcept {
+template <class Steps> [[noreturn]] void run_child(int socket, Steps steps) noexcept {
     int code = 0;
     std::string text;
     try {
@@ -355,6 +357,15 @@ Process::~Process() {
         remove_group(subgroup_);
 }
 
+void Process::kill() const noexcept {
+    try {
+        pidfd::send_signal(pidfd_.get(), SIGKILL);
+        if (!subgroup_.empty())
+            write_control(cgroup::mount_point() / subgroup_.substr(1) / "cgroup.kill", "1");
+    } catch (const std::exception &) { // NOLINT(bugprone-empty-catch): it has gone, and the group with it
+    }
+}
+
 int Process::wait() {
     return wait_for(pidfd_.get());
 }
@@ -363,7 +374,9 @@ Process start(const Target &target, const Command &command, int terminal) {
     Group group = group_for(target);
     // From here on the subgroup is removed whatever happens.
     Process process({}, std::move(group.subgroup));
-    auto [ours, theirs] = protocol::make_pair();
+    std::pair<unique_fd, unique_fd> sockets = protocol::make_pair();
+    unique_fd &ours = sockets.first;
+    unique_fd &theirs = sockets.second;
     const namespaces::Child intermediate = namespaces::fork_into(0, group.directory.get());
     if (intermediate.pid == 0) {
         ours.reset();

@@ -46,11 +46,11 @@ struct Target {
 [[nodiscard]] terminal::Pty open_pty(const Target &target);
 
 struct Command {
-    std::vector<std::string> words; ///< words[0] is looked up in the PATH inside
-    std::string name;               ///< argv[0] where it differs from words[0]
-    users::User user;               ///< of the machine
-    std::vector<std::string> environment; ///< NAME=VALUE; all of it
-    std::string working_directory;        ///< empty: the leader's
+    std::vector<std::string> words;          ///< words[0] is looked up in the PATH inside
+    std::string name;                        ///< argv[0] where it differs from words[0]
+    users::User user;                        ///< of the machine
+    std::vector<std::string> environment;    ///< NAME=VALUE; all of it
+    std::string working_directory;           ///< empty: the leader's
     bool working_directory_optional = false; ///< "/" when it cannot be entered
 };
 
@@ -64,7 +64,8 @@ class Process;
 /// A command inside a machine. It is killed when the process that started it dies.
 class Process {
 public:
-    Process(unique_fd pidfd, std::string subgroup) : pidfd_(std::move(pidfd)), subgroup_(std::move(subgroup)) {}
+    Process(unique_fd pidfd, std::string subgroup)
+        : pidfd_(std::move(pidfd)), subgroup_(std::move(subgroup)) {}
     Process(Process &&) noexcept = default;
     Process &operator=(Process &&) = delete;
     Process(const Process &) = delete;
@@ -72,6 +73,9 @@ public:
     ~Process();
 
     [[nodiscard]] int pidfd() const noexcept { return pidfd_.get(); }
+
+    /// Kills it, and all that came from it as far as it is in a control group of its own.
+    void kill() const noexcept;
 
     /// Waits for its end. As shells have it: the exit code, or 128 and the signal's number.
     [[nodiscard]] int wait();

@@ -43,8 +43,7 @@ bool same_terminal(int a, int b) {
 }
 
 /// Retries what a signal interrupted.
-template <class Call>
-ssize_t uninterrupted(Call call) {
+template <class Call> ssize_t uninterrupted(Call call) {
     ssize_t n = 0;
     do
         n = call();
@@ -129,8 +128,7 @@ SharedStream::~SharedStream() {
 }
 
 ssize_t Buffer::fill_from(int fd) noexcept {
-    const ssize_t n =
-        uninterrupted([&] { return ::read(fd, bytes_.data() + end_, bytes_.size() - end_); });
+    const ssize_t n = uninterrupted([&] { return ::read(fd, bytes_.data() + end_, bytes_.size() - end_); });
     if (n > 0)
         end_ += static_cast<std::size_t>(n);
     return n;
@@ -280,7 +278,7 @@ bool Forward::pump_once() {
     if (reading_input_ && input_readable_ && !to_master_.full())
         moved |= read_input();
     if (end_of_file_ && to_master_.empty())
-        append_end_of_file();
+        append_end_of_file(*end_of_file_);
     if (!over_ && !to_master_.empty() && master_writable_)
         moved |= write_master();
     if (!over_ && master_readable_ && !to_output_.full())
@@ -321,10 +319,10 @@ void Forward::input_ended() {
     end_of_file_ = byte;
 }
 
-void Forward::append_end_of_file() {
-    to_master_.append(*end_of_file_);
+void Forward::append_end_of_file(char byte) {
+    to_master_.append(byte);
     if (last_byte_ != '\n') // the first one ends the unfinished line only (termios(3), VEOF)
-        to_master_.append(*end_of_file_);
+        to_master_.append(byte);
     end_of_file_.reset();
 }
 

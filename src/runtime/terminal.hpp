@@ -102,9 +102,9 @@ enum class End : std::uint8_t {
 };
 
 struct ForwardOptions {
-    bool read_only = false;       ///< do not read stdin
-    bool end_on_hang_up = true;   ///< false for a console, which a booting OS opens and closes
-    bool reads_escape = true;     ///< take ^] ^] ^] from a terminal as the wish to leave
+    bool read_only = false;     ///< do not read stdin
+    bool end_on_hang_up = true; ///< false for a console, which a booting OS opens and closes
+    bool reads_escape = true;   ///< take ^] ^] ^] from a terminal as the wish to leave
 };
 
 /// Forwards between our stdin and stdout and the master of a pty, as sources of an event loop.
@@ -154,7 +154,7 @@ private:
     bool read_master();
     bool write_output();
     void input_ended();
-    void append_end_of_file();
+    void append_end_of_file(char byte);
     [[nodiscard]] bool escaped(std::string_view typed) noexcept;
     void end(End reason);
 

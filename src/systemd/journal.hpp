@@ -21,8 +21,8 @@ struct Entry {
 
 /// Which entries are wanted.
 struct Query {
-    std::string unit;       ///< what it logged, and what systemd logged about it
-    std::string machine_id; ///< and what the machine of this ID logged to its own journal; may be empty
+    std::string unit;        ///< what it logged, and what systemd logged about it
+    std::string machine_id;  ///< and what the machine of this ID logged to its own journal; may be empty
     std::uint64_t since = 0; ///< microseconds since 1970
     std::size_t most = 10;   ///< 0: none
 };

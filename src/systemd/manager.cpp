@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "systemd/manager.hpp"
 
-#include <signal.h>
-
 #include <algorithm>
+#include <csignal>
 #include <cstdint>
 
 #include "base/pidfd.hpp"
@@ -171,6 +170,16 @@ sdbus::MethodCall Manager::kill_call(const std::string &unit, int signal) const 
     sdbus::MethodCall request = method("KillUnit");
     request << unit << "all" << std::int32_t{signal};
     return request;
+}
+
+void Manager::reset_failed(const std::string &unit) noexcept {
+    try {
+        sdbus::MethodCall request = method("ResetFailedUnit");
+        request << unit;
+        tell(request);
+    } catch (const sdbus::Error &) { // the mark stays, which tells too much, not too little
+        return;
+    }
 }
 
 Task<void> Manager::try_start(const Scope &scope, Clock::time_point deadline) {

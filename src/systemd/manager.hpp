@@ -47,6 +47,9 @@ public:
     /// Sends `signal` to all processes of `unit`.
     Task<void> kill_unit(std::string unit, int signal, Clock::time_point deadline);
 
+    /// Clears the failed state that `unit` may be in; nobody waits for it.
+    void reset_failed(const std::string &unit) noexcept;
+
 private:
     struct Subscription;
     struct Unanswered;

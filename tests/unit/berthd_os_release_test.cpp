@@ -21,7 +21,8 @@ TEST(OsRelease, ValuesThatAreNotUtf8AreDropped) {
     for (const char *bad : {"\xff", "\xc0\x80", "\xc3", "\xe0\x80\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80",
                             "\xf8\x88\x80\x80\x80", "\x80", "x\xc3(", "\xf0\x8f\xbf\xbf"})
         EXPECT_EQ(parse(std::string("A=") + bad + "\nB=1\n"), (Fields{{"B", "1"}})) << bad;
-    for (const char *good : {"\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x9a\xa2", "\xed\x9f\xbf", "\xf4\x8f\xbf\xbf"})
+    for (const char *good :
+         {"\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x9a\xa2", "\xed\x9f\xbf", "\xf4\x8f\xbf\xbf"})
         EXPECT_EQ(parse(std::string("A=") + good + "\n"), (Fields{{"A", good}})) << good;
 }
 

@@ -70,7 +70,9 @@ TEST(Record, KeysOfLaterVersionsArePassedOver) {
 }
 
 TEST(Record, ErrorsNameFileAndLine) {
-    const auto error = [](const std::string &line) { return error_of([&] { (void)parse_record(with(line), "f"); }); };
+    const auto error = [](const std::string &line) {
+        return error_of([&] { (void)parse_record(with(line), "f"); });
+    };
     EXPECT_THAT(error("what is this"), HasSubstr("f:6: \"what is this\" is not KEY=value"));
     EXPECT_THAT(error("LEADER=x"), HasSubstr("f:6: LEADER: \"x\" is not a number"));
     EXPECT_THAT(error("LEADER=1"), HasSubstr("f:6: LEADER: \"1\" is not the pid"));
@@ -83,5 +85,6 @@ TEST(Record, ErrorsNameFileAndLine) {
 
 TEST(Record, AnUnfinishedFileIsAnError) {
     EXPECT_THAT(error_of([] { (void)parse_record("", "f"); }), HasSubstr("f:1: the file ends without NAME"));
-    EXPECT_THAT(error_of([] { (void)parse_record("NAME=a\nSCOPE=s\n", "f"); }), HasSubstr("ends without LEADER"));
+    EXPECT_THAT(error_of([] { (void)parse_record("NAME=a\nSCOPE=s\n", "f"); }),
+                HasSubstr("ends without LEADER"));
 }

@@ -28,6 +28,7 @@ TOML
     show berth exec demo touch /kept-in-the-upper
     show ls /var/lib/berth/uppers/demo/upper
     show berth poweroff demo
+    exec_in_host "$test_host" -- sh -c 'while systemctl --quiet is-active berth@demo; do sleep 0.1; done'
     show berth list
 }
 

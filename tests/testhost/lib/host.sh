@@ -73,9 +73,9 @@ boot_host_locked() {
     mkdir -p "$state"
     cgroup=$(make_cgroup "$name")
     echo "$cgroup" >"$state/cgroup"
+    local filling supervisor
     fill_machines "$state" &
-    local filling=$!
-
+    filling=$!
     start_supervisor "$state" "$cgroup"
     await_boot "$name" "$state"
     wait "$filling" || die "copying the machine images to $state/machines failed (is the disk full?)"
@@ -91,7 +91,8 @@ fill_machines() {
 }
 
 # script(1) gives the host a console, a pty, and writes what is said there to a
-# file. The cgroup is entered by the child, so that script stays outside.
+# file; it stays when we are gone, as $supervisor. The cgroup is entered by its
+# child, so that script itself is outside.
 start_supervisor() {
     local state=$1 cgroup=$2 build enter command
     build=$(build_folder)
@@ -100,17 +101,19 @@ start_supervisor() {
     printf -v command '%q ' exec unshare --pid --fork --kill-child -- bash -c "$enter" "$cgroup" \
         bash "$here/lib/inside.sh" "$state" "$(tree_path host)" "$source_dir" "$build" \
         "$builds/ccache" "$cgroup" /lib/systemd/systemd
-    SHELL=/bin/bash TERM=dumb setsid --fork script --quiet --flush --command "$command" "$state/console.log" \
-        </dev/null >/dev/null 2>"$state/script.log" 9>&-
+    SHELL=/bin/bash TERM=dumb setsid script --quiet --flush --command "$command" "$state/console.log" \
+        </dev/null >/dev/null 2>"$state/script.log" 9>&- &
+    supervisor=$!
 }
 
 await_boot() {
     local name=$1 state=$2 leader verdict deadline=$((SECONDS + boot_timeout))
     until alive "$state/leader" && [[ -S /proc/$leader/root/run/systemd/private ]]; do
         ((SECONDS < deadline)) || boot_failed "$name" "its systemd did not answer within $boot_timeout s"
+        kill -0 "$supervisor" 2>/dev/null || boot_failed "$name" "its PID 1 ended"
         sleep 0.02
     done
-    verdict=$(in_namespaces_of "$leader" timeout $((deadline - SECONDS)) systemctl is-system-running --wait) || true
+    verdict=$(in_namespaces_of "$leader" timeout $((deadline - SECONDS + 1)) systemctl is-system-running --wait) || true
     case $verdict in
         running) ;;
         degraded)
@@ -125,7 +128,7 @@ boot_failed() {
     local name=$1 reason=$2
     say "booting the host '$name' failed: $reason. The end of its console:"
     tail -n 30 "$(state_of "$name")/console.log" "$(state_of "$name")/script.log" >&2 || true
-    wait # for the copying of images
+    wait "$filling" || true # it would go on writing to what is swept
     sweep_host "$name"
     exit "$OWN_FAILURE"
 }

@@ -51,10 +51,21 @@ run_tests() {
 # begin_host WORD: from here on $test_host is a host of our own, not booted yet,
 # and whatever happens it is gone at the end.
 begin_host() {
+    sweep_stale_hosts
     test_host=$1-$$ guarded_job=''
     trap end_host EXIT
     trap 'exit 130' INT
     trap 'exit 143' TERM HUP
+}
+
+# Hosts of runs that were killed: the number in their name is no process any more.
+sweep_stale_hosts() {
+    local state name pid
+    for state in "$hosts"/{test,bench,demo,selftest}-*/; do
+        name=$(basename "$state")
+        pid=$(cut -d - -f 2 <<<"$name")
+        [[ ! -d $state || -d /proc/$pid ]] || stop_host "$name"
+    done
 }
 
 # guarded CMD…: run it in a process group of its own. bash handles signals while

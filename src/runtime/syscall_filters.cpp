@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "runtime/syscall_filters.hpp"
+
+#include <linux/seccomp.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <format>
+#include <ranges>
+
+#include "base/error.hpp"
+#include "base/io.hpp"
+
+namespace berth::syscall_filters {
+
+namespace {
+
+/// Holds a process still.
+class Stopped {
+public:
+    explicit Stopped(pid_t pid) : pid_(pid) {
+        if (::ptrace(PTRACE_SEIZE, pid, 0, 0) < 0)
+            fail_errno("stopping process {} to read its system call filters", pid);
+        int status = 0;
+        if (::ptrace(PTRACE_INTERRUPT, pid, 0, 0) < 0 || ::waitpid(pid, &status, __WALL) < 0) {
+            const int code = errno;
+            ::ptrace(PTRACE_DETACH, pid, 0, 0);
+            fail_code(code, "stopping process {} to read its system call filters", pid);
+        }
+        // It may have stopped because a signal came first; then that is to reach it.
+        if (WIFSTOPPED(status) && status >> 16 == 0)
+            signal_ = WSTOPSIG(status);
+    }
+    ~Stopped() { ::ptrace(PTRACE_DETACH, pid_, 0, signal_); }
+    Stopped(const Stopped &) = delete;
+    Stopped &operator=(const Stopped &) = delete;
+
+    /// The filter `index`, counted from the newest; empty when there is none.
+    [[nodiscard]] std::vector<sock_filter> filter(unsigned index) const {
+        std::vector<sock_filter> program(BPF_MAXINSNS);
+        const long count = ::ptrace(PTRACE_SECCOMP_GET_FILTER, pid_, index, program.data());
+        if (count < 0 && errno != ENOENT)
+            fail_errno("reading the system call filters of process {}", pid_);
+        program.resize(static_cast<std::size_t>(std::max(count, 0L)));
+        return program;
+    }
+
+private:
+    pid_t pid_;
+    int signal_ = 0;
+};
+
+} // namespace
+
+Filters of(pid_t pid) {
+    Filters filters;
+    if (read_file(std::format("/proc/{}/status", pid)).contains("\nSeccomp:\t0"))
+        return filters;
+    const Stopped process(pid);
+    for (unsigned index = 0;; ++index) {
+        std::vector<sock_filter> program = process.filter(index);
+        if (program.empty())
+            break;
+        filters.push_back(std::move(program));
+    }
+    std::ranges::reverse(filters);
+    return filters;
+}
+
+void install(const Filters &filters) {
+    for (const std::vector<sock_filter> &program : filters) {
+        std::vector<sock_filter> copy = program;
+        const sock_fprog argument{.len = static_cast<unsigned short>(copy.size()), .filter = copy.data()};
+        if (::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &argument) < 0)
+            fail_errno("installing a system call filter");
+    }
+}
+
+} // namespace berth::syscall_filters

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// An init for tests, linked statically so that it runs in any tree. Its first argument says how it
+// behaves:
+//   ready     says READY=1 at once
+//   hold      says READY=1 once it gets SIGUSR1, and "STATUS=still holding" at SIGUSR2
+//   exit N    exits with N, without having been ready
+// It obeys the signals of systemd(1), and notes each of its boots as a line of /boots.
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/reboot.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+namespace {
+
+/// sd_notify(3).
+void notify(std::string_view text) {
+    const char *path = ::getenv("NOTIFY_SOCKET"); // NOLINT(concurrency-mt-unsafe): one thread
+    const int fd = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    if (path == nullptr || fd < 0)
+        return;
+    ::strncpy(static_cast<char *>(address.sun_path), path, sizeof address.sun_path - 1);
+    if (::sendto(fd, text.data(), text.size(), 0, reinterpret_cast<const sockaddr *>(&address),
+                 sizeof address)
+        < 0)
+        ::perror("notify");
+    ::close(fd);
+}
+
+void note_boot() {
+    const int fd = ::open("/boots", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+    if (fd < 0 || ::write(fd, "boot\n", 5) != 5)
+        ::perror("/boots"); // a read-only root
+    ::close(fd);
+}
+
+[[noreturn]] void end(int command) {
+    ::reboot(command);
+    ::perror("reboot");
+    ::_exit(99);
+}
+
+[[noreturn]] void serve(const sigset_t &signals) {
+    for (;;) {
+        const int signal = ::sigwaitinfo(&signals, nullptr);
+        if (signal == SIGCHLD)
+            while (::waitpid(-1, nullptr, WNOHANG) > 0) {
+            }
+        else if (signal == SIGUSR1)
+            notify("READY=1");
+        else if (signal == SIGUSR2)
+            notify("STATUS=still holding");
+        else if (signal == SIGINT || signal == SIGRTMIN + 5)
+            end(RB_AUTOBOOT);
+        else if (signal == SIGRTMIN + 4)
+            end(RB_POWER_OFF);
+        else if (signal == SIGRTMIN + 3)
+            end(RB_HALT_SYSTEM);
+    }
+}
+
+} // namespace
+
+int main(int argc, char *argv[]) {
+    sigset_t signals;
+    ::sigemptyset(&signals);
+    for (const int signal : {SIGCHLD, SIGUSR1, SIGUSR2, SIGINT, SIGRTMIN + 3, SIGRTMIN + 4, SIGRTMIN + 5})
+        ::sigaddset(&signals, signal);
+    ::sigprocmask(SIG_BLOCK, &signals, nullptr);
+    note_boot();
+    const std::string_view what = argc > 1 ? argv[1] : "ready";
+    ::dprintf(STDOUT_FILENO, "test init: %s\n", what.data());
+    if (what == "exit")
+        ::_exit(argc > 2 ? static_cast<int>(::strtol(argv[2], nullptr, 10)) : 0);
+    notify(what == "hold" ? "STATUS=holding" : "READY=1");
+    ::dprintf(STDOUT_FILENO, "test init is up\n");
+    serve(signals);
+}
