@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -110,8 +111,9 @@ SharedStream::SharedStream(int fd, int access) {
         return; // closed
     fd_ = fd;
     terminal_ = ::isatty(fd) == 1;
-    if (S_ISREG(st.st_mode))
-        return; // never blocks for long, and the file position must stay shared
+    socket_ = S_ISSOCK(st.st_mode);
+    if (socket_ || S_ISREG(st.st_mode))
+        return; // a file never blocks for long, and the file position must stay shared
     if ((terminal_ || S_ISFIFO(st.st_mode)) && !is_ptmx(fd))
         own_ = reopen(fd, access | O_NONBLOCK);
     if (own_) {
@@ -127,20 +129,15 @@ SharedStream::~SharedStream() {
         ::fcntl(fd_, F_SETFL, *flags_before_);
 }
 
-ssize_t Buffer::fill_from(int fd) noexcept {
-    const ssize_t n = uninterrupted([&] { return ::read(fd, bytes_.data() + end_, bytes_.size() - end_); });
-    if (n > 0)
-        end_ += static_cast<std::size_t>(n);
-    return n;
+ssize_t SharedStream::read(char *bytes, std::size_t size) const noexcept {
+    return uninterrupted(
+        [&] { return socket_ ? ::recv(fd_, bytes, size, MSG_DONTWAIT) : ::read(fd_, bytes, size); });
 }
 
-ssize_t Buffer::drain_to(int fd) noexcept {
-    const ssize_t n = uninterrupted([&] { return ::write(fd, bytes_.data() + begin_, end_ - begin_); });
-    if (n > 0)
-        begin_ += static_cast<std::size_t>(n);
-    if (begin_ == end_)
-        clear();
-    return n;
+ssize_t SharedStream::write(const char *bytes, std::size_t size) const noexcept {
+    return uninterrupted([&] {
+        return socket_ ? ::send(fd_, bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL) : ::write(fd_, bytes, size);
+    });
 }
 
 Forward::Forward(sd_event *event, int master, Options options, std::function<void(End)> ended)
@@ -290,7 +287,8 @@ bool Forward::pump_once() {
 
 bool Forward::read_input() {
     const std::size_t before = to_master_.content().size();
-    const ssize_t n = to_master_.fill_from(input_.get());
+    const ssize_t n =
+        to_master_.fill([this](char *bytes, std::size_t size) { return input_.read(bytes, size); });
     if (n < 0 && errno == EAGAIN) {
         input_readable_ = false;
         return false;
@@ -328,7 +326,9 @@ void Forward::append_end_of_file(char byte) {
 
 bool Forward::write_master() {
     const char last = to_master_.content().back();
-    const ssize_t n = to_master_.drain_to(master_);
+    const ssize_t n = to_master_.drain([this](const char *bytes, std::size_t size) {
+        return uninterrupted([&] { return ::write(master_, bytes, size); });
+    });
     if (n > 0) {
         if (to_master_.empty())
             last_byte_ = last;
@@ -341,7 +341,9 @@ bool Forward::write_master() {
 }
 
 bool Forward::read_master() {
-    const ssize_t n = to_output_.fill_from(master_);
+    const ssize_t n = to_output_.fill([this](char *bytes, std::size_t size) {
+        return uninterrupted([&] { return ::read(master_, bytes, size); });
+    });
     hung_up_ = n == 0 || (n < 0 && errno != EAGAIN);
     if (n <= 0)
         master_readable_ = false;
@@ -351,7 +353,8 @@ bool Forward::read_master() {
 }
 
 bool Forward::write_output() {
-    const ssize_t n = to_output_.drain_to(output_.get());
+    const ssize_t n =
+        to_output_.drain([this](const char *bytes, std::size_t size) { return output_.write(bytes, size); });
     if (n < 0 && errno != EAGAIN) {
         error_ = errno;
         end(End::output_failed);

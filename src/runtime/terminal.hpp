@@ -50,8 +50,9 @@ private:
     bool active_ = false;
 };
 
-/// A file descriptor that we did not open, made non-blocking without harm to those who share it:
-/// terminals and pipes are opened anew; else the flag is set, and restored when this goes.
+/// A file descriptor that we did not open, read and written without blocking and without harm to
+/// those who share it: terminals and pipes are opened anew, sockets are told so at each call; for
+/// what is left the flag is set, and restored when this goes.
 class SharedStream {
 public:
     /// `access`: O_RDONLY or O_WRONLY. A closed `fd` is taken: then good() is false.
@@ -64,10 +65,15 @@ public:
     [[nodiscard]] bool is_terminal() const noexcept { return terminal_; }
     [[nodiscard]] int get() const noexcept { return fd_; }
 
+    /// As read(2) and write(2). A closed pipe raises no signal where that can be had.
+    ssize_t read(char *bytes, std::size_t size) const noexcept;
+    ssize_t write(const char *bytes, std::size_t size) const noexcept;
+
 private:
     unique_fd own_;
     int fd_ = -1;
     bool terminal_ = false;
+    bool socket_ = false;
     std::optional<int> flags_before_;
 };
 
@@ -79,10 +85,20 @@ public:
     [[nodiscard]] std::string_view content() const noexcept {
         return {bytes_.data() + begin_, end_ - begin_};
     }
-    /// read(2) into the free part at the end.
-    ssize_t fill_from(int fd) noexcept;
-    /// write(2) of what is there.
-    ssize_t drain_to(int fd) noexcept;
+    /// Reads into the free part at the end, by a function like read(2) without its descriptor.
+    template <class Read> ssize_t fill(Read read) noexcept {
+        const ssize_t n = read(bytes_.data() + end_, bytes_.size() - end_);
+        end_ += n > 0 ? static_cast<std::size_t>(n) : 0;
+        return n;
+    }
+    /// Writes what is there, by a function like write(2) without its descriptor.
+    template <class Write> ssize_t drain(Write write) noexcept {
+        const ssize_t n = write(bytes_.data() + begin_, end_ - begin_);
+        begin_ += n > 0 ? static_cast<std::size_t>(n) : 0;
+        if (empty())
+            clear();
+        return n;
+    }
     void append(char byte) noexcept { bytes_[end_++] = byte; }
     void clear() noexcept { begin_ = end_ = 0; }
 
