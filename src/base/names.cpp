@@ -52,7 +52,8 @@ std::string clean_machine_name(std::string_view name) {
     std::string clean;
     for (const char c : name) {
         const char before = clean.empty() ? '.' : clean.back();
-        if (plain(c) || c == '_' || (c == '-' && before != '.') || (c == '.' && before != '.' && before != '-'))
+        if (plain(c) || c == '_' || (c == '-' && before != '.')
+            || (c == '.' && before != '.' && before != '-'))
             clean.push_back(c);
         if (clean.size() == max_name)
             break;

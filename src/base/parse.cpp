@@ -27,17 +27,28 @@ struct Unit {
     std::uint64_t microseconds;
 };
 constexpr std::array time_units{
-    Unit{"usec", 1},           Unit{"us", 1},
-    Unit{"msec", 1000},        Unit{"ms", 1000},
-    Unit{"seconds", 1000000},  Unit{"second", 1000000},
-    Unit{"sec", 1000000},      Unit{"s", 1000000},
-    Unit{"minutes", 60000000}, Unit{"minute", 60000000},
-    Unit{"min", 60000000},     Unit{"m", 60000000},
-    Unit{"hours", 3600000000}, Unit{"hour", 3600000000},
-    Unit{"hr", 3600000000},    Unit{"h", 3600000000},
-    Unit{"days", 86400000000}, Unit{"day", 86400000000},
-    Unit{"d", 86400000000},    Unit{"weeks", 604800000000},
-    Unit{"week", 604800000000}, Unit{"w", 604800000000},
+    Unit{"usec", 1},
+    Unit{"us", 1},
+    Unit{"msec", 1000},
+    Unit{"ms", 1000},
+    Unit{"seconds", 1000000},
+    Unit{"second", 1000000},
+    Unit{"sec", 1000000},
+    Unit{"s", 1000000},
+    Unit{"minutes", 60000000},
+    Unit{"minute", 60000000},
+    Unit{"min", 60000000},
+    Unit{"m", 60000000},
+    Unit{"hours", 3600000000},
+    Unit{"hour", 3600000000},
+    Unit{"hr", 3600000000},
+    Unit{"h", 3600000000},
+    Unit{"days", 86400000000},
+    Unit{"day", 86400000000},
+    Unit{"d", 86400000000},
+    Unit{"weeks", 604800000000},
+    Unit{"week", 604800000000},
+    Unit{"w", 604800000000},
 };
 
 } // namespace
@@ -193,8 +204,7 @@ std::optional<std::string_view> nearest(std::string_view word,
             row[0] = i + 1;
             for (std::size_t j = 0; j < candidate.size(); ++j) {
                 const std::size_t above = row[j + 1];
-                row[j + 1] = std::min({above + 1, row[j] + 1,
-                                       diagonal + (word[i] == candidate[j] ? 0 : 1)});
+                row[j + 1] = std::min({above + 1, row[j] + 1, diagonal + (word[i] == candidate[j] ? 0 : 1)});
                 diagonal = above;
             }
         }

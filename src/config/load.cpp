@@ -33,8 +33,9 @@ MachineConfig load_config(const std::vector<Assignment> &command_line, const std
         std::erase_if(from_file, [&](const Assignment &assignment) {
             if (!assignment.setting->privileged)
                 return false;
-            warn(std::format("{} is ignored: a file beside an image may not set it; move the file to /etc/berth",
-                             assignment.origin.text));
+            warn(std::format(
+                "{} is ignored: a file beside an image may not set it; move the file to /etc/berth",
+                assignment.origin.text));
             return true;
         });
     std::vector<Assignment> given = command_line;

@@ -32,7 +32,8 @@ void set_environment(MachineConfig &config, std::string_view value) {
     const std::string name(value.substr(0, at));
     if (at == std::string_view::npos || name.empty())
         fail("\"{}\" is not of the form NAME=VALUE", value);
-    const auto same = std::ranges::find(config.environment, name, [](const auto &entry) { return entry.first; });
+    const auto same =
+        std::ranges::find(config.environment, name, [](const auto &entry) { return entry.first; });
     if (same != config.environment.end())
         same->second = value.substr(at + 1);
     else
@@ -67,7 +68,8 @@ void set_console(MachineConfig &config, std::string_view value) {
         {"pipe", ConsoleMode::pipe},
         {"autopipe", ConsoleMode::autopipe},
     }};
-    const auto *const mode = std::ranges::find(modes, value, &std::pair<std::string_view, ConsoleMode>::first);
+    const auto *const mode =
+        std::ranges::find(modes, value, &std::pair<std::string_view, ConsoleMode>::first);
     if (mode == modes.end())
         fail("\"{}\" is not interactive, read-only, passive, pipe or autopipe", value);
     config.console = mode->second;

@@ -61,7 +61,8 @@ private:
             fail("{}: unknown section [{}]{}", at(key.source()), key.str(),
                  hint(key.str(), {sections.begin(), sections.end()}));
         if (!node.is_table())
-            fail("{}: \"{}\" is a section, not a setting: write [{}]", at(key.source()), key.str(), key.str());
+            fail("{}: \"{}\" is a section, not a setting: write [{}]", at(key.source()), key.str(),
+                 key.str());
         for (auto &&[name, value] : *node.as_table())
             read_setting(key.str(), name, value);
     }
@@ -107,7 +108,8 @@ private:
         read_list(setting, node);
     }
 
-    [[nodiscard]] std::string string_of(const Setting &setting, const toml::node &node, std::string_view wanted) {
+    [[nodiscard]] std::string string_of(const Setting &setting, const toml::node &node,
+                                        std::string_view wanted) {
         const auto value = node.value_exact<std::string>();
         if (!value)
             wrong_type(setting, node, wanted);
@@ -126,8 +128,8 @@ private:
 
     [[noreturn]] void wrong_type(const Setting &setting, const toml::node &node, std::string_view wanted) {
         std::string got(toml::impl::node_type_friendly_names[static_cast<std::size_t>(node.type())]);
-        fail("{}: \"{}\" in [{}] takes {}, not {} {}", at(node.source()), setting.key, setting.section, wanted,
-             std::string_view("aeiou").contains(got.front()) ? "an" : "a", got);
+        fail("{}: \"{}\" in [{}] takes {}, not {} {}", at(node.source()), setting.key, setting.section,
+             wanted, std::string_view("aeiou").contains(got.front()) ? "an" : "a", got);
     }
 
     void add(const Setting &setting, std::string value, const toml::node &node) {

@@ -31,9 +31,10 @@ LaunchPlan plan_from(const RunOptions &options) {
         plain.ephemeral = false; // an ephemeral machine is configured by the name without its random end
         file = find_config(name_of(plain, tree), tree);
     }
-    MachineConfig config = load_config(options.assignments, file, options.use_files, [](const std::string &text) {
-        std::fprintf(stderr, "berth run: warning: %s\n", text.c_str());
-    });
+    MachineConfig config =
+        load_config(options.assignments, file, options.use_files, [](const std::string &text) {
+            std::fprintf(stderr, "berth run: warning: %s\n", text.c_str());
+        });
     return make_plan(config, facts);
 }
 

@@ -67,7 +67,8 @@ const Setting *setting_of(int value) {
     name.remove_prefix(std::min(name.find_first_not_of('-'), name.size()));
     name = name.substr(0, name.find('='));
     const auto near = nearest(name, known);
-    fail("unknown option {}{}; see berth run --help", word, near ? std::format(", did you mean --{}?", *near) : "");
+    fail("unknown option {}{}; see berth run --help", word,
+         near ? std::format(", did you mean --{}?", *near) : "");
 }
 
 void take_own(RunOptions &options, int value) {
@@ -107,7 +108,8 @@ RunOptions parse_run_options(int argc, char *argv[]) {
     ::optind = 1;
     for (;;) {
         const int word = ::optind;
-        const int value = ::getopt_long(argc, argv, table.letters.c_str(), table.longs.data(), nullptr); // NOLINT
+        const int value =
+            ::getopt_long(argc, argv, table.letters.c_str(), table.longs.data(), nullptr); // NOLINT
         if (value < 0)
             break;
         if (value == ':')

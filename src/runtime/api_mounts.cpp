@@ -44,9 +44,11 @@ void restrict(int root, const std::string &path, unsigned attributes) {
 void mount(int root, bool private_network) {
     mount_one(root, "proc", "/proc", {{"source", "proc"}}, quiet);
     mount_one(root, "sysfs", "/sys", {{"source", "sysfs"}}, quiet | MOUNT_ATTR_RDONLY);
-    mount_one(root, "tmpfs", "/run", {{"source", "tmpfs"}, {"mode", "0755"}, {"size", "20%"}, {"nr_inodes", "800k"}},
+    mount_one(root, "tmpfs", "/run",
+              {{"source", "tmpfs"}, {"mode", "0755"}, {"size", "20%"}, {"nr_inodes", "800k"}},
               MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_STRICTATIME);
-    mount_one(root, "tmpfs", "/tmp", {{"source", "tmpfs"}, {"mode", "01777"}, {"size", "10%"}, {"nr_inodes", "1m"}},
+    mount_one(root, "tmpfs", "/tmp",
+              {{"source", "tmpfs"}, {"mode", "01777"}, {"size", "10%"}, {"nr_inodes", "1m"}},
               MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_STRICTATIME);
 
     // What reaches beyond the machine is readable at most.
@@ -57,8 +59,8 @@ void mount(int root, bool private_network) {
         const unique_fd net = mounts::clone_tree(proc.get(), "sys/net", false);
         mounts::attach(net.get(), target.get(), "/proc/sys/net");
     }
-    for (const char *path : {"/proc/acpi", "/proc/apm", "/proc/asound", "/proc/bus", "/proc/fs", "/proc/irq",
-                             "/proc/scsi"})
+    for (const char *path :
+         {"/proc/acpi", "/proc/apm", "/proc/asound", "/proc/bus", "/proc/fs", "/proc/irq", "/proc/scsi"})
         restrict(root, path, quiet | MOUNT_ATTR_RDONLY);
 }
 

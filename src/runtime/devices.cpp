@@ -79,15 +79,18 @@ void mount(int root) {
     const unique_fd net(::openat(dev, "net", O_PATH | O_DIRECTORY | O_CLOEXEC));
     make_node(net.get(), {"tun", 10, 200});
     constexpr unsigned quiet = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
-    mount_below(dev, "pts", 0755, "devpts",
-                {{"source", "devpts"}, {"newinstance", ""}, {"ptmxmode", "0666"}, {"mode", "620"}, {"gid", "5"}}, quiet);
+    mount_below(
+        dev, "pts", 0755, "devpts",
+        {{"source", "devpts"}, {"newinstance", ""}, {"ptmxmode", "0666"}, {"mode", "620"}, {"gid", "5"}},
+        quiet);
     mount_below(dev, "shm", 01777, "tmpfs", {{"source", "tmpfs"}, {"mode", "01777"}, {"size", "10%"}},
                 MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_STRICTATIME);
     mount_below(dev, "mqueue", 0755, "mqueue", {{"source", "mqueue"}}, quiet | MOUNT_ATTR_NODEV);
 }
 
 Console make_console(int root) {
-    Console console{.master = rooted::open(root, "/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK), .slave = {}};
+    Console console{.master = rooted::open(root, "/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK),
+                    .slave = {}};
     int locked = 0;
     if (::ioctl(console.master.get(), TIOCSPTLCK, &locked) < 0)
         fail_errno("unlocking the console's pty");

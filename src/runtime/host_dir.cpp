@@ -22,8 +22,7 @@ namespace berth::host_dir {
 namespace {
 
 void make_file(int directory, const char *name, std::string_view content) {
-    const unique_fd fd(
-        ::openat(directory, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0444));
+    const unique_fd fd(::openat(directory, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0444));
     if (!fd)
         fail_errno("creating /run/host/{}", name);
     write_all(fd.get(), content, std::string("/run/host/") + name);
@@ -51,7 +50,8 @@ void bind_os_release(int host) {
         if (::access(path, F_OK) < 0)
             continue;
         const unique_fd copy = mounts::clone_tree(AT_FDCWD, path, false);
-        mounts::set_attributes(copy.get(), MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
+        mounts::set_attributes(copy.get(),
+                               MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
                                0, false);
         make_file(host, "os-release", "");
         const unique_fd target(::openat(host, "os-release", O_PATH | O_NOFOLLOW | O_CLOEXEC));
@@ -90,8 +90,8 @@ void cover(int root, const char *path, const unique_fd &mount) {
             return;
         fail_errno("opening {} in the tree", path);
     }
-    mounts::set_attributes(mount.get(),
-                           MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, 0, false);
+    mounts::set_attributes(
+        mount.get(), MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, 0, false);
     mounts::attach(mount.get(), target.get(), path);
 }
 

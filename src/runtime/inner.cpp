@@ -68,7 +68,8 @@ public:
     }
 
     [[nodiscard]] std::string path() const {
-        const auto found = std::ranges::find_if(lines_, [](const auto &line) { return line.starts_with("PATH="); });
+        const auto found =
+            std::ranges::find_if(lines_, [](const auto &line) { return line.starts_with("PATH="); });
         return found == lines_.end() ? "" : found->substr(5);
     }
 

@@ -19,8 +19,8 @@ struct Kind {
     const char *name;
 };
 constexpr std::array kinds{
-    Kind{CLONE_NEWCGROUP, "cgroup"}, Kind{CLONE_NEWIPC, "ipc"},   Kind{CLONE_NEWNS, "mnt"},
-    Kind{CLONE_NEWNET, "net"},       Kind{CLONE_NEWPID, "pid"},   Kind{CLONE_NEWTIME, "time"},
+    Kind{CLONE_NEWCGROUP, "cgroup"}, Kind{CLONE_NEWIPC, "ipc"}, Kind{CLONE_NEWNS, "mnt"},
+    Kind{CLONE_NEWNET, "net"},       Kind{CLONE_NEWPID, "pid"}, Kind{CLONE_NEWTIME, "time"},
     Kind{CLONE_NEWUSER, "user"},     Kind{CLONE_NEWUTS, "uts"},
 };
 

@@ -132,9 +132,9 @@ std::optional<std::string> read_merged(const RootPlan &root, std::string_view pa
 
 void require_os_tree(const MachineConfig &config, const RootPlan &root) {
     const std::string origin = origin_of(config, "root.directory", "--directory");
-    const std::string where = root.layers.size() == 1
-                                  ? root.layers[0]
-                                  : std::format("the stack of {} layers under {}", root.layers.size(), root.layers.back());
+    const std::string where = root.layers.size() == 1 ? root.layers[0]
+                                                      : std::format("the stack of {} layers under {}",
+                                                                    root.layers.size(), root.layers.back());
     if (config.mode == ExecMode::boot) {
         if (!layer_with(root, "etc/os-release") && !layer_with(root, "usr/lib/os-release"))
             fail("{}: {} does not look like an OS tree: it has no os-release file", origin, where);
@@ -194,9 +194,8 @@ ConsoleMode plan_console(ConsoleMode asked, bool on_terminal) {
 }
 
 /// The Container Interface's environment of PID 1, and what the user set on top.
-std::vector<std::pair<std::string, std::string>> plan_environment(const MachineConfig &config,
-                                                                  const HostFacts &facts,
-                                                                  const std::string &machine_id) {
+std::vector<std::pair<std::string, std::string>>
+plan_environment(const MachineConfig &config, const HostFacts &facts, const std::string &machine_id) {
     std::vector<std::pair<std::string, std::string>> environment{
         {"PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
         {"container", "berth"},
@@ -259,8 +258,8 @@ HostFacts host_facts() {
         .on_terminal = ::isatty(STDIN_FILENO) == 1 && ::isatty(STDOUT_FILENO) == 1,
         .terminal_type = term != nullptr ? term : "",
         .working_directory = fs::current_path(error).native(),
-        .image_directories = {"/var/lib/machines", "/etc/machines", "/run/machines", "/usr/local/lib/machines",
-                              "/usr/lib/machines"},
+        .image_directories = {"/var/lib/machines", "/etc/machines", "/run/machines",
+                              "/usr/local/lib/machines", "/usr/lib/machines"},
     };
 }
 
@@ -303,15 +302,16 @@ LaunchPlan make_plan(const MachineConfig &config, const HostFacts &facts) {
     plan.namespaces = std::uint64_t{CLONE_NEWNS} | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS;
     if (config.private_network)
         plan.namespaces |= CLONE_NEWNET;
-    plan.bounding = (capabilities::default_bounding(config.private_network)
-                     | capabilities::from_names(config.capability))
-                    & ~capabilities::from_names(config.drop_capability);
+    plan.bounding =
+        (capabilities::default_bounding(config.private_network) | capabilities::from_names(config.capability))
+        & ~capabilities::from_names(config.drop_capability);
     plan.mode = config.mode;
     plan.command = config.command;
     plan.environment = plan_environment(config, facts, plan.machine_id);
     plan.user = config.user;
     if (config.mode == ExecMode::boot && !config.user.empty() && config.user != "root")
-        fail("{}: an init runs as root; --user goes with a command", origin_of(config, "exec.user", "--user"));
+        fail("{}: an init runs as root; --user goes with a command",
+             origin_of(config, "exec.user", "--user"));
     plan.working_directory = config.working_directory;
     plan.kill_signal = config.kill_signal.value_or(config.mode == ExecMode::boot ? SIGRTMIN + 3 : 0);
     plan.notify_ready = config.notify_ready;

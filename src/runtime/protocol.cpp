@@ -85,8 +85,8 @@ Message receive(int socket, std::chrono::milliseconds deadline) {
     }
     Header header{};
     std::array<char, max_text> text{};
-    std::array<iovec, 2> parts{{{.iov_base = &header, .iov_len = sizeof header},
-                                {.iov_base = text.data(), .iov_len = text.size()}}};
+    std::array<iovec, 2> parts{
+        {{.iov_base = &header, .iov_len = sizeof header}, {.iov_base = text.data(), .iov_len = text.size()}}};
     alignas(cmsghdr) std::array<unsigned char, CMSG_SPACE(max_fds * sizeof(int))> control{};
     msghdr message{};
     message.msg_iov = parts.data();
@@ -111,7 +111,8 @@ Message expect(int socket, Kind kind, std::chrono::milliseconds deadline, std::s
         throw Error(message.text, message.code);
     if (message.kind != kind)
         fail("{}: {}", doing,
-             message.kind == Kind::end ? "the other side ended without a word" : "the other side said something else");
+             message.kind == Kind::end ? "the other side ended without a word"
+                                       : "the other side said something else");
     return message;
 }
 

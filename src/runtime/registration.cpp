@@ -20,7 +20,8 @@ BusMessagePtr new_call(sd_bus *bus, const LaunchPlan &plan, const char *member, 
     constexpr const char *what = "making a bus message";
     bus_call::check(::sd_bus_message_append(message.get(), "s", plan.name.c_str()), what);
     bus_call::check(::sd_bus_message_append_array(message.get(), 'y', &id, sizeof id), what);
-    bus_call::check(::sd_bus_message_append(message.get(), "sshs", "berth", "container", leader, root.c_str()), what);
+    bus_call::check(
+        ::sd_bus_message_append(message.get(), "sshs", "berth", "container", leader, root.c_str()), what);
     return message;
 }
 

@@ -53,8 +53,10 @@ Locks lock_trees(const RootPlan &plan) {
         if (::flock(locks.back().get(), (exclusive ? LOCK_EX : LOCK_SH) | LOCK_NB) == 0)
             return;
         if (errno == EWOULDBLOCK)
-            fail_code(EBUSY, "{} is in use by another machine that writes to it, or that would be "
-                             "written to under its feet", path);
+            fail_code(EBUSY,
+                      "{} is in use by another machine that writes to it, or that would be "
+                      "written to under its feet",
+                      path);
         fail_errno("locking {}", path);
     };
     for (const std::string &layer : plan.layers)

@@ -54,8 +54,7 @@ public:
 
 private:
     // sd-event hands exceptions to nobody: every callback answers with an errno instead.
-    template <class Body>
-    static int guarded(Body &&body) noexcept {
+    template <class Body> static int guarded(Body &&body) noexcept {
         try {
             body();
             return 0;
@@ -182,7 +181,8 @@ private:
     void on_notify() {
         std::array<char, 4096> text{};
         iovec part{.iov_base = text.data(), .iov_len = text.size() - 1};
-        alignas(cmsghdr) std::array<unsigned char, CMSG_SPACE(sizeof(ucred)) + CMSG_SPACE(sizeof(int) * 8)> control{};
+        alignas(cmsghdr) std::array<unsigned char, CMSG_SPACE(sizeof(ucred)) + CMSG_SPACE(sizeof(int) * 8)>
+            control{};
         msghdr message{};
         message.msg_iov = &part;
         message.msg_iovlen = 1;

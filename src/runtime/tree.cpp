@@ -39,8 +39,7 @@ Source open_source(const MountPlan &plan) {
         }
         if (!has_mode)
             options.emplace_back("mode", "0755");
-        source.mount =
-            mounts::new_filesystem("tmpfs", options, MOUNT_ATTR_NODEV | MOUNT_ATTR_STRICTATIME);
+        source.mount = mounts::new_filesystem("tmpfs", options, MOUNT_ATTR_NODEV | MOUNT_ATTR_STRICTATIME);
         return source;
     }
     struct stat st{};
@@ -70,8 +69,9 @@ void attach_sources(const LaunchPlan &plan, int root, std::vector<Source> &sourc
     for (std::size_t i = 0; i < sources.size(); ++i) {
         const MountPlan &mount = plan.mounts[i];
         try {
-            const unique_fd target = sources[i].is_directory ? rooted::make_directory(root, mount.destination)
-                                                             : rooted::make_mount_file(root, mount.destination);
+            const unique_fd target = sources[i].is_directory
+                                         ? rooted::make_directory(root, mount.destination)
+                                         : rooted::make_mount_file(root, mount.destination);
             mounts::attach(sources[i].mount.get(), target.get(), mount.destination);
         } catch (const Error &error) {
             throw Error(mount.origin.text + ": " + error.what(), error.code());

@@ -73,7 +73,8 @@ User look_up(int root, std::string_view name) {
     if (name.empty() || name == "root" || name == "0")
         return User{};
     if (const auto uid = parse_uid(name)) // a number needs no entry
-        return User{.name = std::string(name), .uid = *uid, .gid = *uid, .groups = {}, .home = "/", .shell = {}};
+        return User{
+            .name = std::string(name), .uid = *uid, .gid = *uid, .groups = {}, .home = "/", .shell = {}};
     fail("there is no user \"{}\" in the machine", name);
 }
 

@@ -24,7 +24,8 @@ BusMessagePtr method(sd_bus *bus, const char *destination, const char *path, con
     return BusMessagePtr(message);
 }
 
-BusMessagePtr call(sd_bus *bus, sd_bus_message *message, const std::string &doing, std::chrono::seconds deadline) {
+BusMessagePtr call(sd_bus *bus, sd_bus_message *message, const std::string &doing,
+                   std::chrono::seconds deadline) {
     sd_bus_error error = SD_BUS_ERROR_NULL;
     sd_bus_message *reply = nullptr;
     const auto limit = std::chrono::duration_cast<std::chrono::microseconds>(deadline).count();

@@ -32,7 +32,8 @@ int on_job_removed(sd_bus_message *message, void *data, sd_bus_error * /*error*/
 
 std::string request_job(sd_bus *bus, const Request &request, int pidfd) {
     const BusMessagePtr message = bus_call::method(bus, service, object, interface, "StartTransientUnit");
-    bus_call::check(::sd_bus_message_append(message.get(), "ss", request.name.c_str(), "fail"), "making a bus message");
+    bus_call::check(::sd_bus_message_append(message.get(), "ss", request.name.c_str(), "fail"),
+                    "making a bus message");
     bus_call::check(::sd_bus_message_open_container(message.get(), 'a', "(sv)"), "making a bus message");
     unit_properties::append_text(message.get(), "Description", request.description.c_str());
     unit_properties::append_text(message.get(), "Slice", request.slice.c_str());
@@ -55,20 +56,22 @@ std::string request_job(sd_bus *bus, const Request &request, int pidfd) {
 void start(sd_bus *bus, const Request &request, int pidfd) {
     Results results;
     sd_bus_slot *slot = nullptr;
-    bus_call::check(::sd_bus_match_signal_async(bus, &slot, service, object, interface, "JobRemoved", on_job_removed,
-                                                nullptr, &results),
+    bus_call::check(::sd_bus_match_signal_async(bus, &slot, service, object, interface, "JobRemoved",
+                                                on_job_removed, nullptr, &results),
                     "listening for systemd's jobs");
     const BusSlotPtr owner(slot);
     const std::string job = request_job(bus, request, pidfd);
     const auto end = std::chrono::steady_clock::now() + deadline;
     while (!results.contains(job)) {
-        const auto left = std::chrono::duration_cast<std::chrono::microseconds>(end - std::chrono::steady_clock::now());
+        const auto left =
+            std::chrono::duration_cast<std::chrono::microseconds>(end - std::chrono::steady_clock::now());
         if (left.count() <= 0)
             fail_code(ETIMEDOUT, "waiting for systemd to start {}", request.name);
         int processed = 0;
         bus_call::check(processed = ::sd_bus_process(bus, nullptr), "reading from the bus");
         if (processed == 0)
-            bus_call::check(::sd_bus_wait(bus, static_cast<std::uint64_t>(left.count())), "waiting for the bus");
+            bus_call::check(::sd_bus_wait(bus, static_cast<std::uint64_t>(left.count())),
+                            "waiting for the bus");
     }
     if (results[job] != "done")
         fail("starting {}: systemd says \"{}\"", request.name, results[job]);

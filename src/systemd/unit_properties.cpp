@@ -202,7 +202,8 @@ void append_typed(sd_bus_message *message, const Property &property, std::string
         const auto share = parse_share(value);
         if (!share || *share <= 0)
             fail("\"{}\" is not a percentage", value);
-        return append_variant(message, "CPUQuotaPerSecUSec", "t", static_cast<std::uint64_t>(*share * 1000000));
+        return append_variant(message, "CPUQuotaPerSecUSec", "t",
+                              static_cast<std::uint64_t>(*share * 1000000));
     }
     case Type::signal: {
         const auto signal = parse_signal(value);
@@ -212,7 +213,8 @@ void append_typed(sd_bus_message *message, const Property &property, std::string
     }
     case Type::device: {
         const auto [node, access] = two_words(value);
-        return append_variant(message, name, "a(ss)", 1, node.c_str(), access.empty() ? "rwm" : access.c_str());
+        return append_variant(message, name, "a(ss)", 1, node.c_str(),
+                              access.empty() ? "rwm" : access.c_str());
     }
     }
 }
@@ -229,7 +231,8 @@ void append(sd_bus_message *message, std::string_view assignment) {
         for (const Property &other : properties)
             known.push_back(other.name);
         const auto near = nearest(name, known);
-        fail("unit property \"{}\" is not known{}", name, near ? std::format("; did you mean \"{}\"?", *near) : "");
+        fail("unit property \"{}\" is not known{}", name,
+             near ? std::format("; did you mean \"{}\"?", *near) : "");
     }
     try {
         append_typed(message, *property, value);

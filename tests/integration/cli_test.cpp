@@ -124,7 +124,8 @@ TEST_F(Cli, ColourOnATerminalOnly) {
     Process process({"env", "TERM=xterm", "berth", "list", "--no-pager"}, Process::Stdio::terminal);
     EXPECT_EQ(process.wait(), 0);
     EXPECT_THAT(process.out(), HasSubstr("\x1b["));
-    Process plain({"env", "TERM=xterm", "NO_COLOR=1", "berth", "list", "--no-pager"}, Process::Stdio::terminal);
+    Process plain({"env", "TERM=xterm", "NO_COLOR=1", "berth", "list", "--no-pager"},
+                  Process::Stdio::terminal);
     EXPECT_EQ(plain.wait(), 0);
     EXPECT_THAT(plain.out(), Not(HasSubstr("\x1b[")));
 }

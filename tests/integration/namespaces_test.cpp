@@ -159,5 +159,7 @@ TEST_F(Namespaces, HostNameInsideIsNotTheHosts) {
 
 TEST_F(Namespaces, NoDescriptorOfTheLaunchersLeaksIn) {
     EXPECT_EQ(open->exec({"sh", "-c", "ls /proc/1/fd | tr '\\n' ' '"}), "0 1 2 ");
-    EXPECT_EQ(open->exec({"sh", "-c", "for fd in 3 4 5 6 7 8 9; do test ! -e /proc/self/fd/$fd || echo $fd; done"}), "");
+    EXPECT_EQ(
+        open->exec({"sh", "-c", "for fd in 3 4 5 6 7 8 9; do test ! -e /proc/self/fd/$fd || echo $fd; done"}),
+        "");
 }

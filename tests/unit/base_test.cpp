@@ -58,7 +58,8 @@ TEST(ParseId128, TakesBothForms) {
     EXPECT_EQ(parse_id128(id), id);
     EXPECT_EQ(parse_id128("01234567-89AB-cdef-0123-456789abcdef"), id);
     EXPECT_EQ(uuid_of(id), "01234567-89ab-cdef-0123-456789abcdef");
-    for (const char *text : {"", "0123", "0123456789abcdef0123456789abcdeg", "0123456789abcdef-0123-456789abcdef----"})
+    for (const char *text :
+         {"", "0123", "0123456789abcdef0123456789abcdeg", "0123456789abcdef-0123-456789abcdef----"})
         EXPECT_EQ(parse_id128(text), std::nullopt) << text;
 }
 
@@ -70,7 +71,8 @@ TEST(Nearest, FindsTypingErrorsOnly) {
 }
 
 TEST(EnvFile, UndoesShellQuotes) {
-    const auto fields = parse_env_file("# comment\nID=debian\nNAME=\"A \\\"B\\\" C\"\nX='a b'\njunk\n=y\n  Z=1  \n");
+    const auto fields =
+        parse_env_file("# comment\nID=debian\nNAME=\"A \\\"B\\\" C\"\nX='a b'\njunk\n=y\n  Z=1  \n");
     EXPECT_EQ(fields.at("ID"), "debian");
     EXPECT_EQ(fields.at("NAME"), "A \"B\" C");
     EXPECT_EQ(fields.at("X"), "a b");
@@ -98,7 +100,8 @@ TEST(Io, ReadAllStopsAtItsLimit) {
     const test::TemporaryDirectory directory;
     const auto file = directory.write("big", std::string(10000, 'x'));
     const unique_fd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
-    EXPECT_THAT(error_of([&] { (void)read_all(fd.get(), "big", 9000); }), testing::HasSubstr("File too large"));
+    EXPECT_THAT(error_of([&] { (void)read_all(fd.get(), "big", 9000); }),
+                testing::HasSubstr("File too large"));
 }
 
 TEST(Pidfd, KnowsItsProcessAndItsEnd) {

@@ -14,7 +14,8 @@ TEST(Capabilities, NamesRoundTrip) {
     EXPECT_EQ(capabilities::from_names(all), capabilities::all());
     EXPECT_EQ(capabilities::from_names({"CAP_NET_ADMIN"}), capabilities::Set{1} << 12);
     EXPECT_EQ(capabilities::from_names({"all"}), capabilities::all());
-    EXPECT_THAT(error_of([] { (void)capabilities::from_names({"CAP_NOT"}); }), testing::HasSubstr("\"CAP_NOT\""));
+    EXPECT_THAT(error_of([] { (void)capabilities::from_names({"CAP_NOT"}); }),
+                testing::HasSubstr("\"CAP_NOT\""));
 }
 
 // The mask that systemd-nspawn 257 leaves its payload on a host that has all capabilities itself.

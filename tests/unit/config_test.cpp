@@ -30,7 +30,9 @@ std::string toml_error(std::string_view text) {
 }
 
 Assignment option(std::string_view section, std::string_view key, std::string value) {
-    return {.setting = find_setting(section, key), .value = std::move(value), .origin = {"--" + std::string(key)}};
+    return {.setting = find_setting(section, key),
+            .value = std::move(value),
+            .origin = {"--" + std::string(key)}};
 }
 
 } // namespace
@@ -84,7 +86,8 @@ private = true
 TEST(Toml, UnknownKeysNameTheNearest) {
     EXPECT_THAT(toml_error("[exec]\nbot = true\n"),
                 HasSubstr("a.toml:2:1: unknown setting \"bot\" in [exec]; did you mean \"boot\"?"));
-    EXPECT_THAT(toml_error("[exce]\n"), HasSubstr("a.toml:1:2: unknown section [exce]; did you mean \"exec\"?"));
+    EXPECT_THAT(toml_error("[exce]\n"),
+                HasSubstr("a.toml:1:2: unknown section [exce]; did you mean \"exec\"?"));
     EXPECT_THAT(toml_error("boot = true\n"), HasSubstr("a.toml:1:1: unknown section [boot]"));
     EXPECT_THAT(toml_error("exec = 1\n"), HasSubstr("write [exec]"));
 }
@@ -92,15 +95,17 @@ TEST(Toml, UnknownKeysNameTheNearest) {
 TEST(Toml, WrongTypesAreErrors) {
     EXPECT_THAT(toml_error("[exec]\nboot = \"yes\"\n"),
                 HasSubstr("a.toml:2:8: \"boot\" in [exec] takes true or false, not a string"));
-    EXPECT_THAT(toml_error("[files]\nbind = [\"/a\", 3]\n"),
-                HasSubstr("a.toml:2:15: \"bind\" in [files] takes a string, or an array of strings, not an integer"));
+    EXPECT_THAT(
+        toml_error("[files]\nbind = [\"/a\", 3]\n"),
+        HasSubstr("a.toml:2:15: \"bind\" in [files] takes a string, or an array of strings, not an integer"));
     EXPECT_THAT(toml_error("[exec]\nuser = [\"a\"]\n"), HasSubstr("takes a string, not an array"));
 }
 
 TEST(Toml, WrongValuesNameThePlace) {
     EXPECT_THAT(toml_error("[files]\nbind = [\n  \"/ok\",\n  \"relative\",\n]\n"),
                 HasSubstr("a.toml:4:3: bind: \"relative\" is not an absolute path"));
-    EXPECT_THAT(toml_error("[root]\nupper = \"somewhere\"\n"), HasSubstr("a.toml:2:9: upper: \"somewhere\" is neither"));
+    EXPECT_THAT(toml_error("[root]\nupper = \"somewhere\"\n"),
+                HasSubstr("a.toml:2:9: upper: \"somewhere\" is neither"));
     EXPECT_THAT(toml_error("[exec]\nhostname = \"a b\"\n"), HasSubstr("a.toml:2:12: hostname:"));
 }
 
@@ -112,8 +117,9 @@ TEST(Toml, BrokenFilesNameThePlace) {
 
 TEST(Load, TheCommandLineReplacesLists) {
     const test::TemporaryDirectory directory;
-    const ConfigFile file{.path = directory.write("m.toml", "[files]\nbind = [\"/a\", \"/b\"]\n[exec]\nboot = true\n"),
-                          .trusted = true};
+    const ConfigFile file{
+        .path = directory.write("m.toml", "[files]\nbind = [\"/a\", \"/b\"]\n[exec]\nboot = true\n"),
+        .trusted = true};
     const auto none = [](const std::string &) { ADD_FAILURE(); };
     const MachineConfig config = load_config({option("files", "bind", "/c")}, file, UseFiles::yes, none);
     ASSERT_EQ(config.binds.size(), 1U);
@@ -134,7 +140,8 @@ TEST(Load, AFileThatOverridesMayTurnBootingOff) {
 
 TEST(Load, FilesBesideImagesAreNotTrusted) {
     const test::TemporaryDirectory directory;
-    const ConfigFile file{.path = directory.write("m.toml", "[files]\nbind = \"/etc\"\n[exec]\nboot = true\n"),
+    const ConfigFile file{.path =
+                              directory.write("m.toml", "[files]\nbind = \"/etc\"\n[exec]\nboot = true\n"),
                           .trusted = false};
     std::vector<std::string> warnings;
     const auto warn = [&](const std::string &text) { warnings.push_back(text); };

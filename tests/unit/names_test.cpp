@@ -14,14 +14,16 @@ TEST(MachineName, ValidOnes) {
 }
 
 TEST(MachineName, InvalidOnes) {
-    for (const char *name : {"", ".", "..", ".a", "a.", "a..b", "-a", "a-", "a.-b", "a-.b", "a/b", "a b", "ä", "a\n"})
+    for (const char *name :
+         {"", ".", "..", ".a", "a.", "a..b", "-a", "a-", "a.-b", "a-.b", "a/b", "a b", "ä", "a\n"})
         EXPECT_FALSE(machine_name_valid(name)) << name;
     EXPECT_FALSE(machine_name_valid(std::string(65, 'a')));
     EXPECT_FALSE(machine_name_valid(std::string_view("a\0b", 3)));
 }
 
 TEST(MachineName, TheErrorShowsTheNameEscaped) {
-    EXPECT_THAT(error_of([] { require_machine_name("a\nb"); }), testing::HasSubstr("\"a\\nb\" is not a machine name"));
+    EXPECT_THAT(error_of([] { require_machine_name("a\nb"); }),
+                testing::HasSubstr("\"a\\nb\" is not a machine name"));
 }
 
 TEST(MachineName, CleaningMakesValidNames) {

@@ -30,8 +30,9 @@ MachineConfig config_of(const std::vector<std::string> &words) {
 } // namespace
 
 TEST(RunOptions, TakesThePeersSpelling) {
-    const MachineConfig config = config_of({"-bxD", "/tree", "-M", "m", "-E", "A=1", "--setenv=B=2", "-P", "-q",
-                                            "--register=no", "--keep-unit", "--uuid=0123456789abcdef0123456789abcdef"});
+    const MachineConfig config =
+        config_of({"-bxD", "/tree", "-M", "m", "-E", "A=1", "--setenv=B=2", "-P", "-q", "--register=no",
+                   "--keep-unit", "--uuid=0123456789abcdef0123456789abcdef"});
     EXPECT_EQ(config.mode, ExecMode::boot);
     EXPECT_TRUE(config.ephemeral);
     EXPECT_EQ(config.directory, "/tree");

@@ -185,7 +185,8 @@ TEST_F(Plan, PrivateNetworkBringsItsCapability) {
     const auto without = plan();
     config_.private_network = true;
     const auto with = plan();
-    EXPECT_EQ(capabilities::names(with.bounding & ~without.bounding), std::vector<std::string>{"cap_net_admin"});
+    EXPECT_EQ(capabilities::names(with.bounding & ~without.bounding),
+              std::vector<std::string>{"cap_net_admin"});
     EXPECT_NE(with.namespaces & CLONE_NEWNET, 0U);
     EXPECT_EQ(without.namespaces & CLONE_NEWNET, 0U);
 }
@@ -205,7 +206,8 @@ TEST_F(Plan, UserEnvironmentWins) {
     config_.directory = "os";
     config_.environment = {{"TERM", "mine"}, {"X", "1"}};
     const LaunchPlan made = plan();
-    EXPECT_EQ(std::ranges::count(made.environment, std::string("TERM"), [](const auto &e) { return e.first; }), 1);
+    EXPECT_EQ(
+        std::ranges::count(made.environment, std::string("TERM"), [](const auto &e) { return e.first; }), 1);
     EXPECT_THAT(made.environment, testing::Contains(testing::Pair("TERM", "mine")));
     EXPECT_THAT(made.environment, testing::Contains(testing::Pair("X", "1")));
     EXPECT_THAT(made.environment, testing::Contains(testing::Pair("container", "berth")));

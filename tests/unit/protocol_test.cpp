@@ -46,8 +46,9 @@ TEST_F(Protocol, AFailureArrivesAsItsError) {
 TEST_F(Protocol, TheEndIsAMessageToo) {
     inner_.reset();
     EXPECT_EQ(protocol::receive(launcher_.get(), 1s).kind, protocol::Kind::end);
-    EXPECT_THAT(error_of([&] { (void)protocol::expect(launcher_.get(), protocol::Kind::mounted, 1s, "mounting"); }),
-                testing::HasSubstr("mounting: the other side ended"));
+    EXPECT_THAT(
+        error_of([&] { (void)protocol::expect(launcher_.get(), protocol::Kind::mounted, 1s, "mounting"); }),
+        testing::HasSubstr("mounting: the other side ended"));
 }
 
 TEST_F(Protocol, SilenceEndsAtTheDeadline) {

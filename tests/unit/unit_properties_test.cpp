@@ -51,10 +51,10 @@ std::string property_error(const char *assignment) {
 
 TEST(UnitProperties, TakesWhatUnitsTake) {
     for (const char *assignment :
-         {"MemoryMax=64M", "MemoryMax=20%", "MemoryHigh=infinity", "TasksMax=100", "TasksMax=10%", "CPUQuota=20%",
-          "CPUWeight=idle", "CPUWeight=500", "AllowedCPUs=0-1,3", "DeviceAllow=/dev/null rw", "KillSignal=SIGTERM",
-          "RuntimeMaxSec=5min", "After=a.service b.service", "Description=x y", "IOReadBandwidthMax=/dev/vda 10M",
-          "MemoryAccounting=yes"}) {
+         {"MemoryMax=64M", "MemoryMax=20%", "MemoryHigh=infinity", "TasksMax=100", "TasksMax=10%",
+          "CPUQuota=20%", "CPUWeight=idle", "CPUWeight=500", "AllowedCPUs=0-1,3", "DeviceAllow=/dev/null rw",
+          "KillSignal=SIGTERM", "RuntimeMaxSec=5min", "After=a.service b.service", "Description=x y",
+          "IOReadBandwidthMax=/dev/vda 10M", "MemoryAccounting=yes"}) {
         Message message;
         EXPECT_NO_THROW(unit_properties::append(message.get(), assignment)) << assignment;
     }
@@ -63,8 +63,8 @@ TEST(UnitProperties, TakesWhatUnitsTake) {
 TEST(UnitProperties, RefusesTheRest) {
     EXPECT_THAT(property_error("MemroyMax=1"), testing::HasSubstr("did you mean \"MemoryMax\"?"));
     EXPECT_THAT(property_error("MemoryMax=lots"), testing::HasSubstr("unit property MemoryMax: \"lots\""));
-    for (const char *bad : {"TasksMax=-1", "CPUWeight=0", "CPUWeight=10001", "CPUQuota=5", "AllowedCPUs=3-1",
-                            "KillSignal=x", "RuntimeMaxSec=x", "MemoryMax=120%", "MemoryAccounting=perhaps",
-                            "IOReadBandwidthMax=10M"})
+    for (const char *bad :
+         {"TasksMax=-1", "CPUWeight=0", "CPUWeight=10001", "CPUQuota=5", "AllowedCPUs=3-1", "KillSignal=x",
+          "RuntimeMaxSec=x", "MemoryMax=120%", "MemoryAccounting=perhaps", "IOReadBandwidthMax=10M"})
         property_error(bad);
 }

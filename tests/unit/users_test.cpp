@@ -14,7 +14,8 @@ protected:
         directory_.write("etc/passwd", "root:x:0:0:root:/root:/bin/bash\nbroken\n::::::\n"
                                        "bad:x:-1:0::/:/bin/sh\nbig:x:4294967295:1::/:/bin/sh\n"
                                        "web:x:33:33:web:/var/www:/bin/sh\nrel:x:50:50::relative:/bin/sh\n");
-        directory_.write("etc/group", "web:x:33:\nadm:x:4:root,web\nsudo:x:27:webmaster\nhuge:x:99999999999:web\n");
+        directory_.write("etc/group",
+                         "web:x:33:\nadm:x:4:root,web\nsudo:x:27:webmaster\nhuge:x:99999999999:web\n");
     }
     test::TemporaryDirectory directory_;
     unique_fd root_ = directory_.open();
@@ -31,7 +32,8 @@ TEST_F(Users, FindsByNameAndNumber) {
 
 TEST_F(Users, HostileEntriesDoNotCount) {
     for (const char *name : {"bad", "big", "broken", "nobody-there"})
-        EXPECT_THAT(error_of([&] { (void)users::look_up(root_.get(), name); }), testing::HasSubstr("no user")) << name;
+        EXPECT_THAT(error_of([&] { (void)users::look_up(root_.get(), name); }), testing::HasSubstr("no user"))
+            << name;
     EXPECT_EQ(users::look_up(root_.get(), "rel").home, "/");
 }
 
