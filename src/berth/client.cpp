@@ -5,9 +5,9 @@
 
 #include <array>
 #include <chrono>
-#include <cstdio>
 
 #include "base/error.hpp"
+#include "berth/style.hpp"
 
 namespace berth::cli {
 
@@ -84,10 +84,10 @@ int for_each_name(const std::vector<std::string> &names,
         try {
             action(name);
         } catch (const sdbus::Error &error) {
-            std::fprintf(stderr, "berth: %s\n", explain(error.getName(), error.getMessage(), name).c_str());
+            style::complain(explain(error.getName(), error.getMessage(), name));
             code = 1;
         } catch (const Error &error) {
-            std::fprintf(stderr, "berth: %s\n", error.what());
+            style::complain(error.what());
             code = 1;
         }
     }

@@ -10,6 +10,7 @@
 
 #include "base/error.hpp"
 #include "berth/pager.hpp"
+#include "berth/style.hpp"
 #include "berth/verbs.hpp"
 #include "build.hpp"
 
@@ -77,7 +78,7 @@ int run_program(int argc, char **argv, std::span<const Action> actions) {
         return run(argc, argv, actions);
     } catch (const std::exception &error) {
         if (*error.what() != '\0')
-            std::fprintf(stderr, "berth: %s\n", error.what());
+            style::complain(error.what());
     }
     return 1;
 }

@@ -29,7 +29,7 @@ std::string last_words(const std::string &unit, std::uint64_t since) {
         for (const journal::Entry &entry :
              journal::last({.unit = unit, .machine_id = {}, .since = since, .most = 20}))
             if (entry.field("_SYSTEMD_UNIT") == unit)
-                words = style::printable(entry.field("MESSAGE"));
+                words = entry.field("MESSAGE");
     } catch (const Error &) { // NOLINT(bugprone-empty-catch): it is a help, no more
     }
     return words;
@@ -43,8 +43,8 @@ void report_failure(Units &units, const std::string &machine, const std::string 
     if (reason.empty() || reason == "success")
         reason = result;
     const std::string words = last_words(unit, since);
-    std::fprintf(stderr, "berth: starting %s failed (%s)%s%s; see journalctl -u %s\n", machine.c_str(),
-                 reason.c_str(), words.empty() ? "" : ": ", words.c_str(), unit.c_str());
+    style::complain(std::format("starting {} failed ({}){}{}; see journalctl -u {}", machine, reason,
+                                words.empty() ? "" : ": ", words, unit));
 }
 
 int start_services(sdbus::IConnection &connection, const std::vector<std::string> &machines) {

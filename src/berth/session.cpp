@@ -5,11 +5,11 @@
 #include <sys/epoll.h>
 
 #include <array>
-#include <cstdio>
 #include <optional>
 
 #include "base/error.hpp"
 #include "base/pidfd.hpp"
+#include "berth/style.hpp"
 #include "runtime/terminal.hpp"
 
 namespace berth::cli {
@@ -66,7 +66,7 @@ private:
         try {
             step();
         } catch (const std::exception &error) {
-            std::fprintf(stderr, "berth: %s\n", error.what());
+            style::complain(error.what());
         }
         return 0;
     }
@@ -101,7 +101,7 @@ private:
             return;
         }
         if (end == terminal::End::output_failed && forward_->error() != EPIPE)
-            std::fprintf(stderr, "berth: writing to stdout: %s\n", errno_text(forward_->error()).c_str());
+            style::complain("writing to stdout: " + errno_text(forward_->error()));
         // The terminal is taken away; the kernel sends SIGHUP to those who have it.
         pty_.master.reset();
         sd_event_source *timer = nullptr;
@@ -128,7 +128,7 @@ int run_session(const join::Target &target, const join::Command &command, bool p
     try {
         return Session().run(target, command, pty);
     } catch (const join::StartError &error) {
-        std::fprintf(stderr, "berth: %s\n", error.what());
+        style::complain(error.what());
         return error.exit_code();
     }
 }

@@ -4,6 +4,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <cstdio>
 #include <cstdlib>
 #include <format>
 #include <limits>
@@ -108,6 +109,10 @@ std::string printable(std::string_view text) {
             clean += text[i];
     }
     return clean;
+}
+
+void complain(std::string_view text) noexcept {
+    std::fprintf(stderr, "berth: %s\n", printable(text).c_str());
 }
 
 } // namespace berth::cli::style

@@ -31,4 +31,7 @@ namespace berth::cli::style {
 /// other control characters escaped.
 [[nodiscard]] std::string printable(std::string_view text);
 
+/// Prints "berth: `text`" to stderr; the text may hold what a machine said.
+void complain(std::string_view text) noexcept;
+
 } // namespace berth::cli::style
