@@ -81,8 +81,7 @@ Task<void> Operations::kill(Caller caller, std::string name, std::string whom, i
         throw bus_error::make(bus_error::invalid_args, "machine \"{}\": {} is not a signal", name, signal);
     if (whom != "leader" && whom != "all")
         throw bus_error::make(bus_error::invalid_args,
-                              "machine \"{}\": whom to signal is \"leader\" or \"all\", not \"{}\"", name,
-                              whom);
+                              R"(machine "{}": whom to signal is "leader" or "all", not "{}")", name, whom);
     const MachinePtr machine = get(name);
     co_await authority_.require(std::move(caller), manage_machines, name);
     if (whom == "all")

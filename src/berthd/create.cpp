@@ -77,11 +77,10 @@ bool is_shared(std::string_view unit) {
 MachinePtr accept(NewMachine request) {
     check_name(request.name);
     if (request.kind != "container" && request.kind != "vm")
-        throw make(bus_error::invalid_args,
-                   "machine \"{}\": the class is \"container\" or \"vm\", not \"{}\"", request.name,
-                   request.kind);
+        throw make(bus_error::invalid_args, R"(machine "{}": the class is "container" or "vm", not "{}")",
+                   request.name, request.kind);
     if (!request.root.empty() && !request.root.starts_with('/'))
-        throw make(bus_error::invalid_args, "machine \"{}\": the root \"{}\" is not an absolute path",
+        throw make(bus_error::invalid_args, R"(machine "{}": the root "{}" is not an absolute path)",
                    request.name, request.root);
     const auto machine = std::make_shared<Machine>();
     Record &record = machine->record;
@@ -105,11 +104,11 @@ void Operations::require_free(const Record &record, const std::string &place) {
     if (registry_.by_name(record.name))
         throw make(bus_error::machine_exists, "machine \"{}\" is there already", record.name);
     if (const MachinePtr other = registry_.by_unit(record.unit))
-        throw make(bus_error::machine_exists, "machine \"{}\": {} is the unit of machine \"{}\"", record.name,
+        throw make(bus_error::machine_exists, R"(machine "{}": {} is the unit of machine "{}")", record.name,
                    record.unit, other->record.name);
     if (const MachinePtr other = registry_.by_process(record.leader, place))
         throw make(bus_error::invalid_args,
-                   "machine \"{}\": its leader, process {}, is part of machine \"{}\"", record.name,
+                   R"(machine "{}": its leader, process {}, is part of machine "{}")", record.name,
                    record.leader, other->record.name);
     if (registry_.taken_elsewhere(record.name, record.unit))
         throw make(bus_error::machine_exists,

@@ -94,19 +94,25 @@ int run() {
     return status;
 }
 
+/// An error for the journal; without formatting, which could fail in its turn.
+void complain(const char *what) noexcept {
+    for (const char *part : {SD_ERR, what, "\n"})
+        static_cast<void>(std::fputs(part, stderr));
+}
+
 } // namespace
 
 } // namespace berth
 
 int main(int argc, char ** /*argv*/) {
     if (argc > 1) {
-        std::fputs("berthd takes no arguments; systemd starts it when it is needed\n", stderr);
+        berth::complain("berthd takes no arguments; systemd starts it when it is needed");
         return EXIT_FAILURE;
     }
     try {
         return berth::run();
     } catch (const std::exception &error) {
-        std::fprintf(stderr, "<3>%s\n", error.what());
+        berth::complain(error.what());
         return EXIT_FAILURE;
     }
 }

@@ -45,7 +45,7 @@ bool lives(const fs::path &file) {
 }
 
 void replace_symlink(const fs::path &link, const std::string &target) {
-    const std::string text = link.native();
+    const std::string &text = link.native();
     if (::symlink(target.c_str(), text.c_str()) == 0)
         return;
     if (errno != EEXIST || ::unlink(text.c_str()) < 0 || ::symlink(target.c_str(), text.c_str()) < 0)

@@ -224,7 +224,8 @@ Task<void> Manager::clear_away(std::string unit, Clock::time_point deadline) {
         "type='signal',sender='org.freedesktop.systemd1',path='/org/freedesktop/systemd1',"
         "interface='org.freedesktop.systemd1.Manager',member='UnitRemoved',arg1path='"
             + object_path("/org/freedesktop/systemd1/unit", unit) + "'",
-        [removed](sdbus::Message) { removed.give({}); }, [](sdbus::Message) {}, sdbus::return_slot);
+        [removed](const sdbus::Message &) { removed.give({}); }, [](const sdbus::Message &) {},
+        sdbus::return_slot);
     bool there = true;
     try {
         tell(kill_call(unit, SIGKILL));

@@ -56,6 +56,7 @@ protected:
     void expect_confined(const Words &options, const std::string &what) const {
         const Snapshot before = snapshot(victim.path());
         const Snapshot etc_before = snapshot("/etc");
+        const Snapshot mnt_before = snapshot("/mnt"); // where binds would go, were they the host's
         for (const char *mode : {"--ephemeral", "--console=pipe"}) {
             Words all = options;
             all.emplace_back(mode);
@@ -68,6 +69,7 @@ protected:
         }
         EXPECT_THAT(differences(before, snapshot(victim.path())), IsEmpty()) << what;
         EXPECT_THAT(differences(etc_before, snapshot("/etc")), IsEmpty()) << what;
+        EXPECT_THAT(differences(mnt_before, snapshot("/mnt")), IsEmpty()) << what;
     }
 
     void try_all(const std::string &name) {
@@ -155,8 +157,18 @@ TEST_F(Hostile, LinksAreFollowedWithinTheTree) {
     EXPECT_FALSE(fs::exists("/etc/here"));
 }
 
+TEST_F(Hostile, UsersAreLookedUpInside) {
+    const Words home{"sh", "-c", "echo $HOME"};
+    tree.write("etc/passwd", "root::0:0:root:/home-of-the-tree:/bin/sh\n");
+    EXPECT_EQ(succeed(run_words("hostile", {"-D", tree.path(), "-x", "--pipe"}, home)), "/home-of-the-tree");
+    for (const fs::path &target : {victim / "passwd", "../../../../.." / (victim / "passwd").relative_path()}) {
+        fs::remove(tree / "etc/passwd");
+        fs::create_symlink(target, tree / "etc/passwd");
+        EXPECT_EQ(succeed(run_words("hostile", {"-D", tree.path(), "-x", "--pipe"}, home)), "/root") << target;
+    }
+}
+
 TEST_F(Hostile, ExecLooksUsersUpInside) {
-    put("etc/passwd", Shape::absolute_link);
     fs::remove(tree / "etc/passwd");
     fs::create_symlink(victim / "passwd", tree / "etc/passwd");
     const Machine machine("hostile", {"-D", tree.path(), "-x"});

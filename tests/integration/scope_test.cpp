@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // The units that machines are in.
+#include <signal.h>
+
 #include <filesystem>
 
 #include "support/host_test.hpp"

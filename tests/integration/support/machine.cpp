@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <signal.h>
+
 #include <fstream>
 
 #include "base/error.hpp"
@@ -75,7 +77,10 @@ Machine::~Machine() {
         return;
     try {
         const Outcome outcome = try_berth({"terminate", name()});
-        EXPECT_TRUE(outcome.status == 0 || launcher_.ended()) << outcome.err;
+        if (outcome.status != 0 && !launcher_.ended()) {
+            ADD_FAILURE() << "terminating machine " << name() << ": " << outcome.err;
+            launcher_.send_signal(SIGKILL); // its machine dies with it
+        }
         launcher_.wait();
     } catch (const std::exception &error) {
         ADD_FAILURE() << "ending machine " << name() << ": " << error.what();
