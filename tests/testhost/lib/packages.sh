@@ -8,12 +8,13 @@ host_packages=(
     # the running system
     systemd systemd-sysv systemd-container dbus-broker dbus-bin libpam-systemd polkitd
     login passwd util-linux procps iproute2 nftables kmod attr acl libcap2-bin e2fsprogs
-    squashfs-tools
+    squashfs-tools fdisk dosfstools iputils-ping
 
     # building the project
     g++ meson ninja-build ccache pkgconf systemd-dev libdbus-1-dev
     libsdbus-c++-dev libsdbus-c++-bin libsystemd-dev libmount-dev libcap-dev
-    libseccomp-dev libtomlplusplus-dev nlohmann-json3-dev libcli11-dev libarchive-dev
+    libseccomp-dev libnl-route-3-dev libnftables-dev libblkid-dev
+    libtomlplusplus-dev nlohmann-json3-dev libcli11-dev libarchive-dev
     libgtest-dev libgmock-dev libbenchmark-dev clang-tidy clang-format gcovr scdoc man-db groff-base
 
     # testing, measuring, looking inside; crun is a peer to compare with
