@@ -130,9 +130,8 @@ int try_exec(const std::string &file, std::vector<std::string> words, Environmen
     if (name.contains('/'))
         fail_code(try_exec(name, plan.command, environment), "starting {}", name);
     int code = ENOENT;
-    std::string_view rest = environment.path();
-    const std::string path(rest);
-    rest = path;
+    const std::string path = environment.path();
+    std::string_view rest = path;
     while (!rest.empty()) {
         const auto end = rest.find(':');
         const std::string file = std::format("{}/{}", rest.substr(0, end), name);
