@@ -37,6 +37,13 @@ void flush_output() {
         fail_errno("writing to stdout");
 }
 
+/// The program that has the verb.
+const char *program_of(const Verb &verb) {
+    if (verb.name == "config")
+        return "berth-config";
+    return verb.before_command != unlimited ? "berth-exec" : "berth-ctl";
+}
+
 int run_verb(const Invocation &invocation, char **argv, std::span<const Action> actions) {
     const auto action = std::ranges::find(actions, invocation.verb->name, &Action::verb);
     if (action != actions.end()) {
@@ -45,8 +52,7 @@ int run_verb(const Invocation &invocation, char **argv, std::span<const Action> 
         flush_output();
         return code;
     }
-    const bool takes_command = invocation.verb->before_command != unlimited;
-    become(takes_command ? "berth-exec" : "berth-ctl", argv);
+    become(program_of(*invocation.verb), argv);
 }
 
 int run(int argc, char **argv, std::span<const Action> actions) {

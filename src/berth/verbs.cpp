@@ -29,6 +29,8 @@ constexpr std::array table{
     Verb{"reboot", "NAME…", 1, unlimited, none, "Ask machines to reboot", ""},
     Verb{"terminate", "NAME…", 1, unlimited, none, "Stop machines at once", ""},
     Verb{"kill", "NAME…", 1, unlimited, none, "Send a signal to processes of machines", "signal kill-whom"},
+    Verb{"config", "check|convert FILE… | show NAME", 2, unlimited, none,
+         "Check configuration files, print them as TOML, show what counts", "no-legend no-pager output"},
     Verb{"help", "[VERB]", 0, 1, none, "Show this help, or that of a verb", ""},
 };
 // clang-format on

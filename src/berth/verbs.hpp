@@ -24,6 +24,8 @@ namespace berth::cli {
 [[nodiscard]] int disable(const Invocation &invocation);
 
 // berth-exec's.
+[[nodiscard]] int config(const Invocation &invocation);
+
 [[nodiscard]] int exec(const Invocation &invocation);
 [[nodiscard]] int shell(const Invocation &invocation);
 

@@ -3,8 +3,7 @@
 
 #include <algorithm>
 #include <format>
-
-#include "base/io.hpp"
+#include <iterator>
 
 namespace berth {
 
@@ -17,32 +16,44 @@ void remove_overridden(std::vector<Assignment> &losers, const std::vector<Assign
     });
 }
 
+bool needs_trust(const Assignment &assignment) {
+    switch (assignment.setting->trust) {
+    case Trust::anyone: return false;
+    case Trust::privileged: return true;
+    case Trust::deny_list: return !assignment.value.starts_with('~');
+    }
+    return true;
+}
+
 } // namespace
 
-MachineConfig load_config(const std::vector<Assignment> &command_line, const std::optional<ConfigFile> &file,
-                          UseFiles use, const std::function<void(const std::string &)> &warn) {
-    MachineConfig config;
-    if (!file || use == UseFiles::no) {
-        apply(config, command_line);
-        return config;
-    }
-    std::vector<Assignment> from_file = read_toml(read_file(file->path), file->path.native());
-    MachineConfig whole; // what is overridden must be valid all the same
+std::vector<Assignment> effective(std::vector<Assignment> command_line, const std::optional<ConfigFile> &file,
+                                  UseFiles use, const std::function<void(const std::string &)> &warn) {
+    if (!file || use == UseFiles::no)
+        return command_line;
+    std::vector<Assignment> from_file = read_config(*file);
+    MachineConfig whole;
     apply(whole, from_file);
     if (!file->trusted && use != UseFiles::trusted)
         std::erase_if(from_file, [&](const Assignment &assignment) {
-            if (!assignment.setting->privileged)
+            if (!needs_trust(assignment))
                 return false;
-            warn(std::format(
-                "{} is ignored: a file beside an image may not set it; move the file to /etc/berth",
-                assignment.origin.text));
+            warn(std::format("{} is ignored: a file beside an image may not set it; move the file to {}",
+                             assignment.origin.text,
+                             file->format == ConfigFile::Format::toml ? "/etc/berth" : "/etc/systemd/nspawn"));
             return true;
         });
-    std::vector<Assignment> given = command_line;
     const bool file_wins = use == UseFiles::override;
-    remove_overridden(file_wins ? given : from_file, file_wins ? from_file : given);
-    apply(config, file_wins ? given : from_file);
-    apply(config, file_wins ? from_file : given);
+    remove_overridden(file_wins ? command_line : from_file, file_wins ? from_file : command_line);
+    std::vector<Assignment> &first = file_wins ? command_line : from_file;
+    std::ranges::move(file_wins ? from_file : command_line, std::back_inserter(first));
+    return std::move(first);
+}
+
+MachineConfig load_config(std::vector<Assignment> command_line, const std::optional<ConfigFile> &file,
+                          UseFiles use, const std::function<void(const std::string &)> &warn) {
+    MachineConfig config;
+    apply(config, effective(std::move(command_line), file, use, warn));
     return config;
 }
 

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "config/config_file.hpp"
 #include "config/settings.hpp"
-#include "config/toml_reader.hpp"
 
 namespace berth {
 
@@ -20,9 +20,15 @@ enum class UseFiles : std::uint8_t {
     trusted,  ///< the command line wins, and a file beside an image may set all there is
 };
 
-/// Whoever wins replaces the other's setting, lists included. Privileged settings of an untrusted
-/// file are left out; `warn` is told which.
-[[nodiscard]] MachineConfig load_config(const std::vector<Assignment> &command_line,
+/// What counts of command line and file: whoever wins replaces the other's setting, lists included.
+/// Privileged settings of an untrusted file are left out; `warn` is told which. What is overridden
+/// must be valid all the same.
+[[nodiscard]] std::vector<Assignment> effective(std::vector<Assignment> command_line,
+                                                const std::optional<ConfigFile> &file, UseFiles use,
+                                                const std::function<void(const std::string &)> &warn);
+
+/// effective() as a MachineConfig.
+[[nodiscard]] MachineConfig load_config(std::vector<Assignment> command_line,
                                         const std::optional<ConfigFile> &file, UseFiles use,
                                         const std::function<void(const std::string &)> &warn);
 

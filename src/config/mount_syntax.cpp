@@ -1,10 +1,69 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "config/mount_syntax.hpp"
 
+#include <filesystem>
+
 #include "base/error.hpp"
 #include "base/parse.hpp"
+#include "config/values.hpp"
 
 namespace berth {
+
+namespace {
+
+using Kind = MountConfig::Kind;
+using Source = MountConfig::Source;
+
+/// A path inside: absolute, without "." and "//", not the root itself.
+std::string destination_of(const std::string &path) {
+    std::string normal = std::filesystem::path(values::absolute(path)).lexically_normal().native();
+    if (normal.size() > 1 && normal.ends_with('/'))
+        normal.pop_back();
+    if (normal == "/")
+        fail("the root itself cannot be mounted over");
+    return normal;
+}
+
+Source source_of(std::string_view text) {
+    Source source;
+    if (text.starts_with('+')) {
+        source.inside = true;
+        text.remove_prefix(1);
+    }
+    if (!text.empty())
+        source.path = values::absolute(text);
+    else if (source.inside)
+        fail("\"+\" is followed by no path");
+    return source;
+}
+
+/// Takes the mark of a source that may be missing.
+bool take_optional(std::string &text) {
+    if (!text.starts_with('-'))
+        return false;
+    text.erase(0, 1);
+    return true;
+}
+
+void take_options(MountConfig &bind, std::string_view options) {
+    for (const std::string &option : split(options, ',')) {
+        if (option == "rbind" || option == "norbind")
+            bind.recursive = option == "rbind";
+        else if (option == "noidmap")
+            bind.id_map = IdMap::none;
+        else if (option == "idmap")
+            bind.id_map = IdMap::idmap;
+        else if (option == "rootidmap")
+            bind.id_map = IdMap::rootidmap;
+        else if (option == "owneridmap")
+            bind.id_map = IdMap::owneridmap;
+        else if (!option.empty())
+            fail("\"{}\" is not a mount option: rbind, norbind, idmap, noidmap, rootidmap and owneridmap are",
+                 option);
+    }
+}
+
+} // namespace
 
 std::vector<std::string> split_mount(std::string_view text) {
     std::vector<std::string> pieces(1);
@@ -19,45 +78,62 @@ std::vector<std::string> split_mount(std::string_view text) {
     return pieces;
 }
 
-Bind parse_bind(std::string_view text, bool read_only, const Origin &origin) {
+MountConfig parse_bind(std::string_view text, bool read_only, const Origin &origin) {
     std::vector<std::string> pieces = split_mount(text);
     if (pieces.size() > 3)
         fail("\"{}\" has more than three parts; write \\: for a colon in a path", text);
-    Bind bind{.read_only = read_only, .origin = origin};
-    bind.source = pieces[0];
-    if (bind.source.starts_with('-')) {
-        bind.optional = true;
-        bind.source.erase(0, 1);
-    }
-    if (bind.source.starts_with('+'))
-        fail("\"{}\": sources inside the tree (+) are not supported yet", text);
-    if (bind.source.empty())
-        fail("\"{}\": a bind mount without a source is not supported yet", text);
-    if (!bind.source.starts_with('/'))
-        fail("\"{}\" is not an absolute path", bind.source);
-    bind.destination = pieces.size() > 1 && !pieces[1].empty() ? pieces[1] : bind.source;
-    if (!bind.destination.starts_with('/'))
-        fail("\"{}\" is not an absolute path", bind.destination);
-    if (pieces.size() > 2) {
-        for (const std::string &option : split(pieces[2], ',')) {
-            if (option == "rbind" || option == "norbind")
-                bind.recursive = option == "rbind";
-            else if (option == "idmap" || option == "rootidmap" || option == "owneridmap")
-                fail("the mount option {} is not supported yet", option);
-            else if (!option.empty() && option != "noidmap")
-                fail("\"{}\" is not a mount option: rbind, norbind and noidmap are", option);
-        }
-    }
+    MountConfig bind{.kind = Kind::bind, .read_only = read_only, .origin = origin};
+    bind.optional = take_optional(pieces[0]);
+    bind.sources.push_back(source_of(pieces[0]));
+    const std::string &source = bind.sources[0].path;
+    const std::string &destination = pieces.size() > 1 && !pieces[1].empty() ? pieces[1] : source;
+    if (destination.empty())
+        fail("\"{}\" names neither a source nor a destination", text);
+    bind.destination = destination_of(destination);
+    if (pieces.size() > 2)
+        take_options(bind, pieces[2]);
     return bind;
 }
 
-Tmpfs parse_tmpfs(std::string_view text, const Origin &origin) {
-    std::vector<std::string> pieces = split_mount(text);
+MountConfig parse_tmpfs(std::string_view text, const Origin &origin) {
+    const std::vector<std::string> pieces = split_mount(text);
     if (pieces.size() > 2)
         fail("\"{}\" has more than two parts; write \\: for a colon in a path", text);
-    if (!pieces[0].starts_with('/'))
-        fail("\"{}\" is not an absolute path", pieces[0]);
-    return Tmpfs{.destination = pieces[0], .options = pieces.size() > 1 ? pieces[1] : "", .origin = origin};
+    return {.kind = Kind::tmpfs,
+            .destination = destination_of(pieces[0]),
+            .options = pieces.size() > 1 ? pieces[1] : "",
+            .origin = origin};
+}
+
+MountConfig parse_inaccessible(std::string_view text, const Origin &origin) {
+    return {.kind = Kind::inaccessible, .destination = destination_of(std::string(text)), .origin = origin};
+}
+
+MountConfig parse_overlay(std::string_view text, bool read_only, const Origin &origin) {
+    std::vector<std::string> pieces = split_mount(text);
+    if (pieces.size() < 2)
+        fail("\"{}\" needs a layer and a destination", text);
+    MountConfig overlay{.kind = Kind::overlay, .read_only = read_only, .origin = origin};
+    overlay.optional = take_optional(pieces[0]);
+    overlay.destination = destination_of(pieces.back().starts_with('+') ? pieces.back().substr(1) : pieces.back());
+    if (pieces.size() > 2)
+        pieces.pop_back();
+    for (std::size_t i = 0; i < pieces.size(); ++i) {
+        overlay.sources.push_back(source_of(pieces[i]));
+        if (pieces[i].empty() && (read_only || i + 1 < pieces.size()))
+            fail("\"{}\": only the layer that is written to may be left empty", text);
+    }
+    return overlay;
+}
+
+void parse_pivot(std::string_view text, std::string &new_root, std::string &old_root) {
+    const std::vector<std::string> pieces = split_mount(text);
+    if (pieces.size() > 2)
+        fail("\"{}\" has more than two parts", text);
+    new_root = destination_of(pieces[0]);
+    old_root = pieces.size() > 1 ? values::absolute(pieces[1]) : "";
+    if (new_root == old_root)
+        fail("\"{}\": the new and the old root are the same", text);
 }
 
 } // namespace berth

@@ -54,9 +54,9 @@ private:
 
     void read_section(const toml::key &key, const toml::node &node) {
         std::set<std::string_view> sections;
-        for (const Setting &setting : settings())
-            if (!setting.section.empty())
-                sections.insert(setting.section);
+        for (const Setting *setting : settings())
+            if (!setting->section.empty())
+                sections.insert(setting->section);
         if (!sections.contains(key.str()))
             fail("{}: unknown section [{}]{}", at(key.source()), key.str(),
                  hint(key.str(), {sections.begin(), sections.end()}));
@@ -71,9 +71,9 @@ private:
         const Setting *setting = find_setting(section, key.str());
         if (setting == nullptr) {
             std::vector<std::string_view> known;
-            for (const Setting &other : settings())
-                if (other.section == section)
-                    known.push_back(other.key);
+            for (const Setting *other : settings())
+                if (other->section == section && !other->key.empty())
+                    known.push_back(other->key);
             fail("{}: unknown setting \"{}\" in [{}]{}", at(key.source()), key.str(), section,
                  hint(key.str(), known));
         }
@@ -147,17 +147,6 @@ private:
 
 std::vector<Assignment> read_toml(std::string_view text, const std::string &name) {
     return Reader(name).read(text);
-}
-
-std::optional<ConfigFile> find_config(std::string_view machine, const std::filesystem::path &directory) {
-    const std::string file = std::string(machine) + ".toml";
-    for (const std::filesystem::path folder : {"/etc/berth", "/run/berth"})
-        if (const auto path = folder / file; std::filesystem::exists(path))
-            return ConfigFile{.path = path, .trusted = true};
-    if (!directory.empty())
-        if (const auto path = directory.parent_path() / file; std::filesystem::exists(path))
-            return ConfigFile{.path = path, .trusted = false};
-    return std::nullopt;
 }
 
 } // namespace berth

@@ -24,12 +24,12 @@ LaunchPlan plan_from(const RunOptions &options) {
     MachineConfig given;
     apply(given, options.assignments);
     const std::string tree = tree_of(given, facts);
-    const bool named = !given.name.empty() || !tree.empty() || !given.layers.empty();
+    const bool named = !given.name.empty() || !tree.empty() || !given.root.layers.empty() || !given.root.image.empty();
     std::optional<ConfigFile> file;
     if (options.use_files != UseFiles::no && named) {
         MachineConfig plain = given;
-        plain.ephemeral = false; // an ephemeral machine is configured by the name without its random end
-        file = find_config(name_of(plain, tree), tree);
+        plain.root.ephemeral = false; // an ephemeral machine is configured by the name without its random end
+        file = find_config(name_of(plain, tree), tree.empty() ? given.root.image : tree);
     }
     MachineConfig config =
         load_config(options.assignments, file, options.use_files, [](const std::string &text) {

@@ -14,7 +14,25 @@ namespace {
 
 /// Values beyond all characters for options without a letter: settings first, then our own.
 constexpr int first_setting = 1000;
-enum Own : std::uint16_t { opt_help = 2000, opt_version, opt_dry_run, opt_settings };
+enum Own : std::uint16_t { opt_help = 2000, opt_version, opt_dry_run, opt_settings, opt_no_pager };
+constexpr int first_alias = 3000;
+
+/// Options that stand for others.
+struct Alias {
+    const char *option; ///< nullptr when there is only a letter
+    char letter;        ///< 0 when there is only a name
+    const char *help;
+    std::vector<std::pair<const char *, const char *>> meaning;
+};
+
+std::vector<Alias> aliases() {
+    return {
+        {nullptr, 'U', "--private-users=pick --private-users-ownership=auto",
+         {{"private-users", "pick"}, {"private-users-ownership", "auto"}}},
+        {nullptr, 'j', "--link-journal=try-guest", {{"link-journal", "try-guest"}}},
+        {"private-users-chown", 0, "--private-users-ownership=chown", {{"private-users-ownership", "chown"}}},
+    };
+}
 
 int argument_kind(std::string_view argument) {
     if (argument.empty())
@@ -30,32 +48,56 @@ struct Table {
 Table make_table() {
     Table table;
     int index = first_setting;
-    for (const Setting &setting : settings()) {
-        const int kind = argument_kind(setting.argument);
-        if (!setting.option.empty())
-            table.longs.push_back({setting.option.data(), kind, nullptr, index});
-        if (setting.letter != 0) {
-            table.letters += setting.letter;
+    for (const Setting *setting : settings()) {
+        const int kind = argument_kind(setting->argument);
+        if (!setting->option.empty())
+            table.longs.push_back({setting->option.data(), kind, nullptr, index});
+        if (setting->letter != 0) {
+            table.letters += setting->letter;
             if (kind == required_argument)
                 table.letters += ':';
         }
+        ++index;
+    }
+    index = first_alias;
+    for (const Alias &alias : aliases()) {
+        if (alias.option != nullptr)
+            table.longs.push_back({alias.option, no_argument, nullptr, index});
+        if (alias.letter != 0)
+            table.letters += alias.letter;
         ++index;
     }
     table.longs.push_back({"help", no_argument, nullptr, opt_help});
     table.longs.push_back({"version", no_argument, nullptr, opt_version});
     table.longs.push_back({"dry-run", optional_argument, nullptr, opt_dry_run});
     table.longs.push_back({"settings", required_argument, nullptr, opt_settings});
+    table.longs.push_back({"no-pager", no_argument, nullptr, opt_no_pager});
     table.longs.push_back({});
     return table;
 }
 
 const Setting *setting_of(int value) {
     if (value >= first_setting && value < opt_help)
-        return &settings()[static_cast<std::size_t>(value - first_setting)];
-    for (const Setting &setting : settings())
-        if (setting.letter != 0 && setting.letter == value)
-            return &setting;
+        return settings()[static_cast<std::size_t>(value - first_setting)];
+    for (const Setting *setting : settings())
+        if (setting->letter != 0 && setting->letter == value)
+            return setting;
     return nullptr;
+}
+
+/// Adds what the alias behind getopt's `value` stands for; false when it is none.
+bool take_alias(RunOptions &options, int value) {
+    int index = first_alias;
+    for (const Alias &alias : aliases()) {
+        if (value == index++ || (alias.letter != 0 && value == alias.letter)) {
+            for (const auto &[option, text] : alias.meaning)
+                options.assignments.push_back({.setting = find_option(option),
+                                               .value = text,
+                                               .origin = {std::format("--{}={}", option, text)}});
+            return true;
+        }
+    }
+    return false;
 }
 
 [[noreturn]] void fail_unknown(const Table &table, const char *word) {
@@ -78,6 +120,7 @@ void take_own(RunOptions &options, int value) {
     case 'h':
     case opt_help: options.action = Action::help; break;
     case opt_version: options.action = Action::version; break;
+    case opt_no_pager: break; // no pager is ever used here
     case opt_dry_run:
         if (!argument.empty() && argument != "json" && argument != "text")
             fail("--dry-run={}: the forms are text and json", argument);
@@ -123,7 +166,8 @@ RunOptions parse_run_options(int argc, char *argv[]) {
         }
         const Setting *setting = setting_of(value);
         if (setting == nullptr) {
-            take_own(options, value);
+            if (!take_alias(options, value))
+                take_own(options, value);
             continue;
         }
         const std::string name = setting->option.empty() ? "" : "--" + std::string(setting->option);
@@ -138,25 +182,36 @@ RunOptions parse_run_options(int argc, char *argv[]) {
     return options;
 }
 
+namespace {
+
+void add_line(std::string &text, char letter, const std::string &name, std::string_view help) {
+    constexpr std::size_t column = 26;
+    text += std::format("  {} {:<{}} {}{}\n", letter != 0 ? std::format("-{}", letter) : "  ", name, column,
+                        name.size() > column ? "\n" + std::string(column + 6, ' ') : "", help);
+}
+
+} // namespace
+
 std::string run_help() {
     std::string text = "berth run [OPTIONS…] [COMMAND [ARGUMENTS…]]\n\n"
-                       "Run a command, or boot an OS, in a machine of its own.\n\n"
-                       "  -h --help                 show this help\n"
-                       "     --version              show the version\n"
-                       "     --dry-run[=json]       print what would be done, do nothing\n"
-                       "     --settings=HOW          read NAME.toml: yes, no, override, trusted\n";
-    for (const Setting &setting : settings()) {
-        if (setting.option.empty())
+                       "Run a command, or boot an OS, in a machine of its own.\n\n";
+    add_line(text, 'h', "--help", "show this help");
+    add_line(text, 0, "--version", "show the version");
+    add_line(text, 0, "--dry-run[=json]", "print what would be done, do nothing");
+    add_line(text, 0, "--settings=HOW", "read NAME.toml or NAME.nspawn: yes, no, override, trusted");
+    add_line(text, 0, "--no-pager", "taken for compatibility: there is none");
+    for (const Setting *setting : settings()) {
+        if (setting->option.empty())
             continue;
-        const std::string letter = setting.letter != 0 ? std::format("-{}", setting.letter) : "  ";
-        std::string name = "--" + std::string(setting.option);
-        if (setting.argument.starts_with('['))
-            name += "[=" + std::string(setting.argument.substr(1));
-        else if (!setting.argument.empty())
-            name += "=" + std::string(setting.argument);
-        text += std::format("  {} {:<22} {}{}\n", letter, name,
-                            name.size() > 22 ? "\n" + std::string(28, ' ') : "", setting.help);
+        std::string name = "--" + std::string(setting->option);
+        if (setting->argument.starts_with('['))
+            name += "[=" + std::string(setting->argument.substr(1));
+        else if (!setting->argument.empty())
+            name += "=" + std::string(setting->argument);
+        add_line(text, setting->letter, name, setting->help);
     }
+    for (const Alias &alias : aliases())
+        add_line(text, alias.letter, alias.option != nullptr ? std::string("--") + alias.option : "", alias.help);
     return text + "\nSee the berth(1) man page for details.\n";
 }
 

@@ -129,4 +129,22 @@ void limit_to(Set set) {
         fail_errno("setting our capabilities");
 }
 
+void raise_ambient(Set set) {
+    const std::unique_ptr<_cap_struct, Free> ours(::cap_get_proc());
+    if (!ours)
+        fail_errno("reading our capabilities");
+    for (int value = 0; value < ::cap_max_bits(); ++value) {
+        if ((set & bit(value)) == 0)
+            continue;
+        for (const cap_flag_t flag : {CAP_EFFECTIVE, CAP_INHERITABLE})
+            if (::cap_set_flag(ours.get(), flag, 1, &value, CAP_SET) < 0)
+                fail_errno("setting capability {}", value);
+    }
+    if (::cap_set_proc(ours.get()) < 0)
+        fail_errno("making capabilities inheritable");
+    for (int value = 0; value < ::cap_max_bits(); ++value)
+        if ((set & bit(value)) != 0 && ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, value, 0, 0) < 0)
+            fail_errno("making capability {} ambient", value);
+}
+
 } // namespace berth::capabilities

@@ -34,4 +34,8 @@ using Set = std::uint64_t;
 /// and ambient too.
 void limit_to(Set set);
 
+/// Makes `set` inheritable and ambient, so that programs without file capabilities keep it; what
+/// else is permitted stays for root alone. All of it must be permitted.
+void raise_ambient(Set set);
+
 } // namespace berth::capabilities

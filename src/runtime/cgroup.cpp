@@ -61,6 +61,16 @@ void move(int directory, pid_t pid) {
         fail_errno("moving process {} into its control group", pid);
 }
 
+void give(int directory, uid_t owner) {
+    if (::fchown(directory, owner, owner) < 0)
+        fail_errno("giving the machine its control group");
+    // Documentation/admin-guide/cgroup-v2.rst, "Model of Delegation"; not every kernel has them all.
+    for (const char *name : {"cgroup.procs", "cgroup.threads", "cgroup.subtree_control", "memory.oom.group",
+                             "memory.reclaim"})
+        if (::fchownat(directory, name, owner, owner, 0) < 0 && errno != ENOENT)
+            fail_errno("giving the machine {} of its control group", name);
+}
+
 void delegate_controllers(const std::string &path) {
     const fs::path group = mount_point() / path.substr(1);
     for (const std::string &controller : split(trim(read_file(group / "cgroup.controllers")), ' ')) {

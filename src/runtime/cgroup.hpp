@@ -25,6 +25,10 @@ namespace berth::cgroup {
 /// Makes the subgroup `name` of the group at `parent` and opens its directory.
 [[nodiscard]] unique_fd make_subgroup(const std::string &parent, std::string_view name);
 
+/// Gives the group behind `directory`, and those of its files that delegation hands over, to the
+/// user `owner`.
+void give(int directory, uid_t owner);
+
 /// Moves a process into the group behind `directory`.
 void move(int directory, pid_t pid);
 

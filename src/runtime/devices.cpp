@@ -31,6 +31,9 @@ constexpr std::array nodes{
     Node{"random", 1, 8}, Node{"urandom", 1, 9}, Node{"tty", 5, 0},
 };
 
+/// The group tty of all distributions, which systemd expects of devpts.
+constexpr gid_t tty_group = 5;
+
 struct Link {
     const char *name;
     const char *target;
@@ -40,17 +43,33 @@ constexpr std::array links{
     Link{"stderr", "/proc/self/fd/2"}, Link{"ptmx", "pts/ptmx"},
 };
 
-void make_node(int directory, const Node &node) {
+void give(int directory, const char *name, uid_t owner) {
+    if (owner != 0 && ::fchownat(directory, name, owner, owner, AT_SYMLINK_NOFOLLOW) < 0)
+        fail_errno("setting the owner of /dev/{}", name);
+}
+
+void make_node(int directory, const Node &node, uid_t owner) {
     if (::mknodat(directory, node.name, S_IFCHR | 0666, ::makedev(node.major, node.minor)) < 0)
         fail_errno("creating /dev/{}", node.name);
     if (::fchmodat(directory, node.name, 0666, 0) < 0) // the umask took some
         fail_errno("setting the mode of /dev/{}", node.name);
+    give(directory, node.name, owner);
 }
 
-void mount_below(int dev, const char *name, mode_t mode, const std::string &type,
-                 const std::vector<mounts::Option> &options, unsigned attributes) {
-    if (::mkdirat(dev, name, mode) < 0)
+void make_link(int directory, const Link &link, uid_t owner) {
+    if (::symlinkat(link.target, directory, link.name) < 0)
+        fail_errno("creating the link /dev/{}", link.name);
+    give(directory, link.name, owner);
+}
+
+void make_folder(int directory, const char *name, uid_t owner) {
+    if (::mkdirat(directory, name, 0755) < 0)
         fail_errno("creating /dev/{}", name);
+    give(directory, name, owner);
+}
+
+void mount_below(int dev, const char *name, const std::string &type,
+                 const std::vector<mounts::Option> &options, unsigned attributes) {
     const unique_fd target(::openat(dev, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     if (!target)
         fail_errno("opening /dev/{}", name);
@@ -60,35 +79,49 @@ void mount_below(int dev, const char *name, mode_t mode, const std::string &type
 
 } // namespace
 
-void mount(int root) {
+void mount(int root, uid_t owner, const std::string &context) {
+    const std::string id = std::to_string(owner);
+    const auto tmpfs = [&](std::vector<mounts::Option> options, unsigned attributes) {
+        options.insert(options.end(), {{"source", "tmpfs"}, {"uid", id}, {"gid", id}});
+        if (!context.empty())
+            options.emplace_back("context", context);
+        return std::pair(options, attributes);
+    };
     const unique_fd target = rooted::make_directory(root, "/dev");
-    const unique_fd tmpfs = mounts::new_filesystem(
-        "tmpfs", {{"source", "tmpfs"}, {"mode", "0755"}, {"size", "4m"}, {"nr_inodes", "64k"}},
-        MOUNT_ATTR_NOSUID | MOUNT_ATTR_STRICTATIME);
-    mounts::attach(tmpfs.get(), target.get(), "/dev");
-    const int dev = tmpfs.get();
+    const auto [options, attributes] = tmpfs({{"mode", "0755"}, {"size", "4m"}, {"nr_inodes", "64k"}},
+                                             MOUNT_ATTR_NOSUID | MOUNT_ATTR_STRICTATIME);
+    const unique_fd made = mounts::new_filesystem("tmpfs", options, attributes);
+    mounts::attach(made.get(), target.get(), "/dev");
+    const int dev = made.get();
     for (const Node &node : nodes)
-        make_node(dev, node);
+        make_node(dev, node, owner);
     for (const Link &link : links)
-        if (::symlinkat(link.target, dev, link.name) < 0)
-            fail_errno("creating the link /dev/{}", link.name);
-    if (::mkdirat(dev, "net", 0755) < 0)
-        fail_errno("creating /dev/net");
+        make_link(dev, link, owner);
+    for (const char *name : {"net", "pts", "shm", "mqueue"})
+        make_folder(dev, name, owner);
     if (::access("/dev/fuse", F_OK) == 0) // the host's, which we still see
-        make_node(dev, {"fuse", 10, 229});
+        make_node(dev, {"fuse", 10, 229}, owner);
     const unique_fd net(::openat(dev, "net", O_PATH | O_DIRECTORY | O_CLOEXEC));
-    make_node(net.get(), {"tun", 10, 200});
-    constexpr unsigned quiet = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
-    mount_below(
-        dev, "pts", 0755, "devpts",
-        {{"source", "devpts"}, {"newinstance", ""}, {"ptmxmode", "0666"}, {"mode", "620"}, {"gid", "5"}},
-        quiet);
-    mount_below(dev, "shm", 01777, "tmpfs", {{"source", "tmpfs"}, {"mode", "01777"}, {"size", "10%"}},
-                MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_STRICTATIME);
-    mount_below(dev, "mqueue", 0755, "mqueue", {{"source", "mqueue"}}, quiet | MOUNT_ATTR_NODEV);
+    make_node(net.get(), {"tun", 10, 200}, owner);
+    mount_below(dev, "pts", "devpts",
+                {{"source", "devpts"},
+                 {"newinstance", ""},
+                 {"ptmxmode", "0666"},
+                 {"mode", "620"},
+                 {"gid", std::to_string(owner + tty_group)}},
+                MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
+    const auto [shm, quiet] = tmpfs({{"mode", "01777"}, {"size", "10%"}},
+                                    MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_STRICTATIME);
+    mount_below(dev, "shm", "tmpfs", shm, quiet);
 }
 
-Console make_console(int root) {
+void mount_mqueue(int root) {
+    const unique_fd dev = rooted::open(root, "/dev", O_PATH | O_DIRECTORY);
+    mount_below(dev.get(), "mqueue", "mqueue", {{"source", "mqueue"}},
+                MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NODEV);
+}
+
+Console make_console(int root, uid_t owner) {
     Console console{.master = rooted::open(root, "/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK),
                     .slave = {}};
     int locked = 0;
@@ -102,8 +135,8 @@ Console make_console(int root) {
         fail_errno("asking for the number of the console's pty");
 
     const unique_fd pty = rooted::open(root, std::format("/dev/pts/{}", number), O_PATH);
-    if (::fchmod(console.slave.get(), 0600) < 0)
-        fail_errno("setting the mode of the console's pty");
+    if (::fchmod(console.slave.get(), 0600) < 0 || ::fchown(console.slave.get(), owner, owner + tty_group) < 0)
+        fail_errno("setting owner and mode of the console's pty");
     const unique_fd copy = mounts::clone_tree(pty.get(), "", false);
     const unique_fd target = rooted::make_mount_file(root, "/dev/console", 0600);
     mounts::attach(copy.get(), target.get(), "/dev/console");

@@ -8,12 +8,14 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <format>
 
 #include "base/error.hpp"
 #include "base/io.hpp"
+#include "base/parse.hpp"
 #include "base/rooted.hpp"
 #include "runtime/mounts.hpp"
 
@@ -21,48 +23,72 @@ namespace berth::host_dir {
 
 namespace {
 
-void make_file(int directory, const char *name, std::string_view content) {
-    const unique_fd fd(::openat(directory, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0444));
-    if (!fd)
-        fail_errno("creating /run/host/{}", name);
-    write_all(fd.get(), content, std::string("/run/host/") + name);
+void give(int directory, const char *name, uid_t owner) {
+    if (owner != 0 && ::fchownat(directory, name, owner, owner, AT_SYMLINK_NOFOLLOW) < 0)
+        fail_errno("setting the owner of {} in /run/host", name);
 }
+
+void make_file(int directory, const char *name, std::string_view content, mode_t mode, uid_t owner) {
+    const unique_fd fd(::openat(directory, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode));
+    if (!fd)
+        fail_errno("creating {} in /run/host", name);
+    write_all(fd.get(), content, name);
+    give(directory, name, owner);
+}
+
+unique_fd make_folder(int directory, const char *name, mode_t mode, uid_t owner) {
+    if (::mkdirat(directory, name, mode) < 0)
+        fail_errno("creating {} in /run/host", name);
+    give(directory, name, owner);
+    unique_fd fd(::openat(directory, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (!fd)
+        fail_errno("opening {} in /run/host", name);
+    return fd;
+}
+
+struct Node {
+    const char *name;
+    mode_t type;
+};
+constexpr std::array nodes{Node{"reg", S_IFREG}, Node{"fifo", S_IFIFO}, Node{"sock", S_IFSOCK},
+                           Node{"chr", S_IFCHR}, Node{"blk", S_IFBLK}};
 
 /// One node of each type that nobody may touch: mounts hide other files behind them.
-void make_inaccessible(int host) {
-    if (::mkdirat(host, "inaccessible", 0755) < 0)
-        fail_errno("creating /run/host/inaccessible");
-    const unique_fd directory(::openat(host, "inaccessible", O_PATH | O_DIRECTORY | O_CLOEXEC));
-    struct Node {
-        const char *name;
-        mode_t type;
-    };
-    for (const Node &node : {Node{"reg", S_IFREG}, Node{"fifo", S_IFIFO}, Node{"sock", S_IFSOCK},
-                             Node{"chr", S_IFCHR}, Node{"blk", S_IFBLK}})
+void make_inaccessible(int host, uid_t owner) {
+    const unique_fd directory = make_folder(host, "inaccessible", 0755, owner);
+    for (const Node &node : nodes) {
         if (::mknodat(directory.get(), node.name, node.type, 0) < 0)
             fail_errno("creating /run/host/inaccessible/{}", node.name);
-    if (::mkdirat(directory.get(), "dir", 0) < 0)
-        fail_errno("creating /run/host/inaccessible/dir");
+        give(directory.get(), node.name, owner);
+    }
+    (void)make_folder(directory.get(), "dir", 0, owner);
 }
 
-void bind_os_release(int host) {
-    for (const char *path : {"/etc/os-release", "/usr/lib/os-release"}) {
-        if (::access(path, F_OK) < 0)
-            continue;
-        const unique_fd copy = mounts::clone_tree(AT_FDCWD, path, false);
-        mounts::set_attributes(copy.get(),
-                               MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
-                               0, false);
-        make_file(host, "os-release", "");
-        const unique_fd target(::openat(host, "os-release", O_PATH | O_NOFOLLOW | O_CLOEXEC));
-        if (!target)
-            fail_errno("opening /run/host/os-release");
-        mounts::attach(copy.get(), target.get(), "/run/host/os-release");
+void copy_os_release(int host, uid_t owner) {
+    for (const char *path : {"/etc/os-release", "/usr/lib/os-release"})
+        if (const auto text = read_file_if_there(path)) {
+            make_file(host, "os-release", *text, 0444, owner);
+            return;
+        }
+}
+
+void make_credentials(int host, const std::vector<Credential> &credentials, uid_t owner) {
+    if (credentials.empty())
         return;
+    const unique_fd directory = make_folder(host, "credentials", 0700, owner);
+    for (const Credential &credential : credentials) {
+        try {
+            const std::string content =
+                credential.is_path ? read_file(credential.value) : credential.value;
+            (void)::unlinkat(directory.get(), credential.id.c_str(), 0); // the last one counts
+            make_file(directory.get(), credential.id.c_str(), content, 0400, owner);
+        } catch (const Error &error) {
+            throw Error(credential.origin.text + ": " + error.what(), error.code());
+        }
     }
 }
 
-unique_fd bind_notify_socket(int host) {
+unique_fd bind_notify_socket(int host, uid_t owner) {
     unique_fd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (!socket)
         fail_errno("creating the notify socket");
@@ -75,68 +101,48 @@ unique_fd bind_notify_socket(int host) {
         fail_errno("binding the notify socket");
     if (::fchmodat(host, "notify", 0200, 0) < 0)
         fail_errno("setting the mode of the notify socket");
+    give(host, "notify", owner);
     const int on = 1;
     if (::setsockopt(socket.get(), SOL_SOCKET, SO_PASSCRED, &on, sizeof on) < 0)
         fail_errno("asking for credentials on the notify socket");
     return socket;
 }
 
-/// Mounts the detached file `mount`, made read-only, over `path` of the tree. A missing path is no
-/// error: not every kernel has them all.
-void cover(int root, const char *path, const unique_fd &mount) {
-    const unique_fd target = rooted::try_open(root, path, O_PATH);
-    if (!target) {
-        if (errno == ENOENT)
-            return;
-        fail_errno("opening {} in the tree", path);
-    }
-    mounts::set_attributes(
-        mount.get(), MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, 0, false);
-    mounts::attach(mount.get(), target.get(), path);
-}
-
 } // namespace
 
-HostDir make(int root, const std::string &machine_uuid) {
+HostDir make(int root, const LaunchPlan &plan, uid_t owner) {
     HostDir made;
-    made.mount = mounts::new_filesystem(
-        "tmpfs", {{"source", "tmpfs"}, {"mode", "0755"}, {"size", "4m"}, {"nr_inodes", "1k"}},
-        MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+    const std::string id = std::to_string(owner);
+    made.mount = mounts::new_filesystem("tmpfs",
+                                        {{"source", "tmpfs"},
+                                         {"mode", "0755"},
+                                         {"size", "4m"},
+                                         {"nr_inodes", "1k"},
+                                         {"uid", id},
+                                         {"gid", id}},
+                                        MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
     const unique_fd target = rooted::make_directory(root, "/run/host");
     mounts::attach(made.mount.get(), target.get(), "/run/host");
     const int host = made.mount.get();
-    make_file(host, "container-manager", "berth\n");
-    make_file(host, "container-uuid", machine_uuid + "\n");
-    if (::mkdirat(host, "incoming", 0600) < 0)
-        fail_errno("creating /run/host/incoming");
-    make_inaccessible(host);
-    bind_os_release(host);
-    made.notify = bind_notify_socket(host);
+    make_file(host, "container-manager", "berth\n", 0444, owner);
+    make_file(host, "container-uuid", uuid_of(plan.machine_id) + "\n", 0444, owner);
+    (void)make_folder(host, "incoming", 0600, owner);
+    make_inaccessible(host, owner);
+    copy_os_release(host, owner);
+    make_credentials(host, plan.credentials, owner);
+    made.notify = bind_notify_socket(host, owner);
     return made;
-}
-
-void cover_kernel_files(int root, const std::string &boot_id) {
-    const unique_fd inaccessible = rooted::open(root, "/run/host/inaccessible/reg", O_PATH);
-    for (const char *path :
-         {"/proc/kallsyms", "/proc/kcore", "/proc/keys", "/proc/sysrq-trigger", "/proc/timer_list"})
-        cover(root, path, mounts::clone_tree(inaccessible.get(), "", false));
-    // The others are files of /run that lose their names as soon as they are mounted.
-    const unique_fd run = rooted::open(root, "/run", O_RDONLY | O_DIRECTORY);
-    if (::mkfifoat(run.get(), "kmsg", 0600) < 0)
-        fail_errno("creating a fifo in place of /proc/kmsg");
-    cover(root, "/proc/kmsg", mounts::clone_tree(run.get(), "kmsg", false));
-    const unique_fd id(::openat(run.get(), "boot_id", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444));
-    if (!id)
-        fail_errno("creating a boot ID");
-    write_all(id.get(), boot_id + "\n", "the boot ID");
-    cover(root, "/proc/sys/kernel/random/boot_id", mounts::clone_tree(run.get(), "boot_id", false));
-    for (const char *name : {"kmsg", "boot_id"})
-        if (::unlinkat(run.get(), name, 0) < 0)
-            fail_errno("removing /run/{}", name);
 }
 
 void seal(const HostDir &host) {
     mounts::set_attributes(host.mount.get(), MOUNT_ATTR_RDONLY, 0, false);
+}
+
+unique_fd inaccessible(int root, mode_t mode) {
+    const auto *const node = std::ranges::find(nodes, mode & S_IFMT, &Node::type);
+    const char *name = node == nodes.end() ? "dir" : node->name;
+    const unique_fd at = rooted::open(root, std::string("/run/host/inaccessible/") + name, O_PATH);
+    return mounts::clone_tree(at.get(), "", false);
 }
 
 } // namespace berth::host_dir

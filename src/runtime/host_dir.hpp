@@ -4,7 +4,10 @@
 
 #include <string>
 
+#include <sys/types.h>
+
 #include "base/unique_fd.hpp"
+#include "runtime/plan.hpp"
 
 namespace berth::host_dir {
 
@@ -15,14 +18,14 @@ struct HostDir {
 };
 
 /// Makes /run/host in the tree behind `root`, whose /run is mounted already: container-manager,
-/// container-uuid, os-release, incoming, inaccessible/ and the notify socket.
-[[nodiscard]] HostDir make(int root, const std::string &machine_uuid);
-
-/// Hides the files of /proc that would tell of the host, and gives the machine a boot ID of its
-/// own (`boot_id`, with dashes).
-void cover_kernel_files(int root, const std::string &boot_id);
+/// container-uuid, os-release, incoming, inaccessible/, credentials/ and the notify socket. They
+/// belong to the user `owner`.
+[[nodiscard]] HostDir make(int root, const LaunchPlan &plan, uid_t owner);
 
 /// Makes /run/host read-only, when all is in place.
 void seal(const HostDir &host);
+
+/// A detached mount of the node of /run/host/inaccessible that is of the type of `mode`.
+[[nodiscard]] unique_fd inaccessible(int root, mode_t mode);
 
 } // namespace berth::host_dir

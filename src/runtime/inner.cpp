@@ -2,8 +2,10 @@
 #include "runtime/inner.hpp"
 
 #include <fcntl.h>
+#include <grp.h>
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <termios.h>
 #include <unistd.h>
@@ -15,6 +17,7 @@
 #include "base/error.hpp"
 #include "base/rooted.hpp"
 #include "runtime/api_mounts.hpp"
+#include "runtime/process.hpp"
 #include "runtime/protocol.hpp"
 #include "runtime/stub_init.hpp"
 #include "runtime/tree.hpp"
@@ -44,7 +47,18 @@ void reset_signals() {
         fail_errno("unblocking signals");
 }
 
-void take_console(const tree::Built &built) {
+/// The machine's root, now that the launcher has said who that is.
+void become_root_inside(int socket) {
+    (void)protocol::expect(socket, protocol::Kind::mapped, go_deadline, "waiting for the launcher");
+    if (::setresgid(0, 0, 0) < 0 || ::setresuid(0, 0, 0) < 0 || ::setgroups(0, nullptr) < 0)
+        fail_errno("becoming the machine's root");
+    // Both are lost with a change of user.
+    if (::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0)
+        fail_errno("keeping /proc/self ours");
+    die_with_launcher();
+}
+
+void take_console(const tree::Assembled &built) {
     if (::setsid() < 0)
         fail_errno("starting a session");
     if (!built.console_slave)
@@ -150,11 +164,13 @@ int try_exec(const std::string &file, std::vector<std::string> words, Environmen
     if (!plan.working_directory.empty() && ::chdir(plan.working_directory.c_str()) < 0)
         fail_errno("entering {}", plan.working_directory);
     if (!is_init) {
+        process::keep_capabilities(plan.process);
         users::become(user);
         if (plan.mode == ExecMode::command)
             die_with_launcher(); // changing the user took it back
     }
     reset_signals();
+    process::prepare(plan.process);
     if (is_init)
         exec_init(plan, environment);
     if (plan.command.empty())
@@ -162,17 +178,33 @@ int try_exec(const std::string &file, std::vector<std::string> words, Environmen
     exec_command(plan, environment);
 }
 
-void go_on(const LaunchPlan &plan, unique_fd &socket) {
+/// The tree, and what the launcher is to know of it.
+void send_mounted(int socket, const tree::Assembled &built, bool ours) {
+    std::vector<int> fds;
+    if (ours) {
+        fds.push_back(built.notify.get());
+        if (built.console)
+            fds.push_back(built.console.get());
+    }
+    protocol::send(socket, protocol::Kind::mounted, 0, {}, fds);
+}
+
+void go_on(const LaunchPlan &plan, unique_fd &socket, const tree::Parts &parts,
+           std::optional<tree::Assembled> assembled) {
     die_with_launcher();
-    tree::Built built = tree::build(plan);
-    if (::sethostname(plan.hostname.c_str(), plan.hostname.size()) < 0)
+    if (plan.users.enabled)
+        become_root_inside(socket.get());
+    if (::mount(nullptr, "/", nullptr, MS_SLAVE | MS_REC, nullptr) < 0)
+        fail_errno("cutting our mounts off from the host's");
+    const bool ours = !assembled;
+    tree::Assembled built = ours ? tree::assemble(plan, parts) : std::move(*assembled);
+    if (!ours)
+        tree::adopt(built);
+    tree::finish(plan, built);
+    if (plan.join.uts.empty() && ::sethostname(plan.hostname.c_str(), plan.hostname.size()) < 0)
         fail_errno("setting the host name");
     const users::User user = users::look_up(built.root.get(), plan.user);
-
-    std::vector<int> fds{built.notify.get()};
-    if (built.console)
-        fds.push_back(built.console.get());
-    protocol::send(socket.get(), protocol::Kind::mounted, 0, {}, fds);
+    send_mounted(socket.get(), built, ours);
     (void)protocol::expect(socket.get(), protocol::Kind::go, go_deadline, "waiting for the launcher");
 
     if (::unshare(CLONE_NEWCGROUP) < 0)
@@ -195,9 +227,10 @@ void go_on(const LaunchPlan &plan, unique_fd &socket) {
 
 } // namespace
 
-void run(const LaunchPlan &plan, unique_fd socket) noexcept {
+void run(const LaunchPlan &plan, unique_fd socket, const tree::Parts &parts,
+         std::optional<tree::Assembled> assembled) noexcept {
     try {
-        go_on(plan, socket);
+        go_on(plan, socket, parts, std::move(assembled));
     } catch (const Error &error) {
         try {
             protocol::send(socket.get(), protocol::Kind::failed, error.code(), error.what());

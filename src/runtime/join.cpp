@@ -271,6 +271,7 @@ Outcome await_exec(int socket) {
                 outcome.pidfd = std::move(message.fds.front());
             break;
         case protocol::Kind::go: outcome.reached_exec = true; break;
+        case protocol::Kind::mapped: break; // nobody says so here
         case protocol::Kind::failed: outcome.failure = std::move(message); break;
         }
     }

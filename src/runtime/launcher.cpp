@@ -4,21 +4,28 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdio>
 #include <cstring>
 #include <memory>
+#include <optional>
 
 #include "base/error.hpp"
 #include "base/pidfd.hpp"
 #include "runtime/cgroup.hpp"
 #include "runtime/inner.hpp"
 #include "runtime/namespaces.hpp"
+#include "runtime/ownership.hpp"
+#include "runtime/process.hpp"
 #include "runtime/protocol.hpp"
 #include "runtime/registration.hpp"
 #include "runtime/supervisor.hpp"
+#include "runtime/tree.hpp"
+#include "runtime/tree_template.hpp"
+#include "runtime/user_namespace.hpp"
 
 namespace berth {
 
@@ -94,31 +101,105 @@ private:
     int pidfd_;
 };
 
+/// The topmost layer, or the image.
+const std::string &tree_name(const RootPlan &root) {
+    return root.layers.empty() ? root.image : root.layers.back();
+}
+
 } // namespace
 
 Launcher::Launcher(LaunchPlan plan) : plan_(std::move(plan)) {
-    if (plan_.root.upper == Upper::Kind::ephemeral) {
-        // The upper's tmpfs lives in a mount namespace of ours: it outlasts reboots of the
-        // machine and is gone with us, whatever ends us.
-        if (::unshare(CLONE_NEWNS) < 0)
-            fail_errno("creating a mount namespace");
-        if (::mount(nullptr, "/", nullptr, MS_SLAVE | MS_REC, nullptr) < 0)
-            fail_errno("cutting our mounts off from the host's");
-    }
+    const bool own_mounts = plan_.root.upper == Upper::Kind::ephemeral || plan_.users.enabled
+                            || !plan_.root.image.empty();
+    if (own_mounts)
+        leave_host_mounts();
     root::prepare_staging();
-    root::prepare_upper(plan_.root);
+    if (!plan_.root.template_tree.empty())
+        tree_template::instantiate(plan_.root.template_tree, plan_.root.layers.front());
+    settle_users();
+    root::prepare_upper(plan_.root, ids_.map_trees());
     locks_ = root::lock_trees(plan_.root);
 }
 
+void Launcher::leave_host_mounts() {
+    // What we mount here is gone with us, whatever ends us.
+    if (::unshare(CLONE_NEWNS) < 0)
+        fail_errno("creating a mount namespace");
+    if (::mount(nullptr, "/", nullptr, MS_SLAVE | MS_REC, nullptr) < 0)
+        fail_errno("cutting our mounts off from the host's");
+}
+
+void Launcher::settle_users() {
+    using Ownership = UsersConfig::Ownership;
+    UsersPlan &users = plan_.users;
+    if (!users.enabled)
+        return;
+    const std::string &tree = tree_name(plan_.root);
+    struct stat st{};
+    if (::stat(tree.c_str(), &st) < 0)
+        fail_errno("looking at {}", tree);
+    if (users.pick) {
+        range_ = std::make_unique<IdRange>(range_base(st.st_uid), plan_.name);
+        users.base = range_->base();
+    }
+    bool map = users.ownership == Ownership::map || users.ownership == Ownership::automatic;
+    const bool plain = plan_.root.kind == RootPlan::Kind::directory && plan_.root.image.empty();
+    const bool theirs = range_base(st.st_uid) == users.base;
+    if (plain && users.ownership == Ownership::automatic && !theirs && !ownership::can_map(tree)) {
+        map = false;
+        users.ownership = Ownership::chown;
+    }
+    if (users.ownership == Ownership::chown) {
+        const bool told = !plan_.quiet && ::isatty(STDERR_FILENO) == 1;
+        say(std::format("Giving the files in {} to users {} and up.", tree, users.base));
+        ownership::move_to(tree, users.base, [told](std::uint64_t count) {
+            if (told)
+                std::fprintf(stderr, "\r%llu files", static_cast<unsigned long long>(count));
+        });
+        if (told)
+            std::fputs("\r", stderr);
+    }
+    ids_ = IdMaps(users.base, users.count, map);
+}
+
+namespace {
+
+/// The namespaces of others that the machine is to be born into.
+std::vector<std::string> joined(const JoinPlan &join) {
+    return {join.network, join.ipc, join.uts, join.pid};
+}
+
+} // namespace
+
 supervisor::Machine Launcher::start(int payload) {
     auto [ours, theirs] = protocol::make_pair();
-    namespaces::Child child = namespaces::fork_into(plan_.namespaces, payload);
-    if (child.pid == 0) {
-        ours.reset();
-        inner::run(plan_, std::move(theirs));
+    const tree::Parts parts{.ids = ids_, .image = image_, .scratch = scratch_};
+    std::optional<tree::Assembled> assembled;
+    if (plan_.users.enabled) {
+        assembled = tree::assemble(plan_, parts);
+        if (payload >= 0)
+            cgroup::give(payload, ids_.base());
+    }
+    namespaces::Child child;
+    {
+        const namespaces::Entered entered(joined(plan_.join));
+        std::optional<namespaces::FreshTime> time;
+        if ((plan_.namespaces & CLONE_NEWTIME) != 0)
+            time.emplace();
+        child = namespaces::fork_into(plan_.namespaces & ~std::uint64_t{CLONE_NEWTIME}, payload);
+        if (child.pid == 0) {
+            ours.reset();
+            inner::run(plan_, std::move(theirs), parts, std::move(assembled));
+        }
     }
     theirs.reset();
     Reaper reaper(child.pidfd.get());
+    if (assembled) {
+        tree::release();
+        user_namespace::write_maps(child.pid, ids_.of_machine());
+        protocol::send(ours.get(), protocol::Kind::mapped);
+    }
+    process::limit(plan_.process, child.pid);
     try {
         registration::enter(plan_, child.pidfd.get());
     } catch (const Error &) {
@@ -129,9 +210,15 @@ supervisor::Machine Launcher::start(int payload) {
     }
     protocol::Message mounted =
         protocol::expect(ours.get(), protocol::Kind::mounted, mount_deadline, "mounting the machine's tree");
-    const bool piped = plan_.console == ConsoleMode::pipe;
-    if (mounted.fds.size() != (piped ? 1U : 2U))
-        fail("the machine sent {} descriptors", mounted.fds.size());
+    if (!assembled) {
+        const bool piped = plan_.console == ConsoleMode::pipe;
+        if (mounted.fds.size() != (piped ? 1U : 2U))
+            fail("the machine sent {} descriptors", mounted.fds.size());
+        assembled.emplace();
+        assembled->notify = std::move(mounted.fds[0]);
+        if (!piped)
+            assembled->console = std::move(mounted.fds[1]);
+    }
     if (payload < 0)
         enter_scope(child.pid);
     protocol::send(ours.get(), protocol::Kind::go);
@@ -139,14 +226,16 @@ supervisor::Machine Launcher::start(int payload) {
     reaper.release();
     return {.leader = child.pid,
             .pidfd = std::move(child.pidfd),
-            .console = piped ? unique_fd() : std::move(mounted.fds[1]),
-            .notify = std::move(mounted.fds[0])};
+            .console = std::move(assembled->console),
+            .notify = std::move(assembled->notify)};
 }
 
 /// From the scope that systemd put the leader in to a subgroup of it, which is the machine's.
 void Launcher::enter_scope(pid_t leader) const {
     const std::string scope = cgroup::path_of(leader);
     const unique_fd payload = cgroup::make_subgroup(scope, "payload");
+    if (ids_.base() != 0)
+        cgroup::give(payload.get(), ids_.base());
     cgroup::move(payload.get(), leader);
     if (plan_.mode == ExecMode::boot)
         cgroup::delegate_controllers(scope);
@@ -163,8 +252,8 @@ int Launcher::run() {
     if (plan_.unit.keep_unit)
         unit = std::make_unique<KeptUnit>(plan_.mode == ExecMode::boot);
     say(std::format("Starting machine {} on {}.", plan_.name,
-                    plan_.root.is_overlay() ? std::format("an overlay of {}", plan_.root.layers.back())
-                                            : plan_.root.layers.front()));
+                    plan_.root.is_overlay() ? std::format("an overlay of {}", tree_name(plan_.root))
+                                            : tree_name(plan_.root)));
     if (plan_.console == ConsoleMode::interactive)
         say("Press ^] three times within 1s to kill it.");
     for (bool first = true;; first = false) {

@@ -3,17 +3,23 @@
 // reboots.
 #pragma once
 
+#include <memory>
+#include <vector>
+
 #include <string>
 
+#include "runtime/id_maps.hpp"
+#include "runtime/id_range.hpp"
 #include "runtime/plan.hpp"
 #include "runtime/root.hpp"
+#include "runtime/scratch.hpp"
 #include "runtime/supervisor.hpp"
 
 namespace berth {
 
 class Launcher {
 public:
-    /// Takes the locks on the trees and makes the upper's folders.
+    /// Takes the locks on the trees, picks the users, and makes what is to outlast reboots.
     explicit Launcher(LaunchPlan plan);
 
     /// Runs the machine to its end. Returns the exit status for our own caller: that of the
@@ -21,12 +27,19 @@ public:
     int run();
 
 private:
+    /// A mount namespace of our own, for mounts that outlast reboots or are not the machine's.
+    void leave_host_mounts();
+    void settle_users();
     /// Makes the machine, in the control group behind `payload`, or in its scope when negative.
     supervisor::Machine start(int payload);
     void enter_scope(pid_t leader) const;
     void say(const std::string &text) const;
 
     LaunchPlan plan_;
+    std::unique_ptr<IdRange> range_; ///< a picked one
+    IdMaps ids_;
+    Scratch scratch_;
+    std::vector<root::Partition> image_;
     root::Locks locks_;
 };
 

@@ -71,6 +71,15 @@ void set_attributes(int fd, unsigned set, unsigned clear, bool recursive) {
         fail_errno("setting the attributes of a mount");
 }
 
+void set_id_map(int fd, int user_namespace, bool recursive) {
+    mount_attr attributes{};
+    attributes.attr_set = MOUNT_ATTR_IDMAP;
+    attributes.userns_fd = static_cast<std::uint64_t>(user_namespace);
+    const unsigned flags = AT_EMPTY_PATH | (recursive ? unsigned{AT_RECURSIVE} : 0U);
+    if (::mount_setattr(fd, "", flags, &attributes, sizeof attributes) < 0)
+        fail_errno("mapping the users of a mount");
+}
+
 void attach(int fd, int target, std::string_view what) {
     if (::move_mount(fd, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
         fail_errno("mounting {}", what);

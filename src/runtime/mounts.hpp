@@ -28,6 +28,11 @@ using Option = std::pair<std::string, std::string>;
 /// Sets and clears MOUNT_ATTR_* on the mount behind `fd`, or on the tree below it.
 void set_attributes(int fd, unsigned set, unsigned clear, bool recursive);
 
+/// Maps the users of the detached mount `fd` (of the tree of mounts, `recursive`) as the user
+/// namespace behind `user_namespace` does (mount_setattr(2), "ID-mapped mounts"): IDs on disk are
+/// those inside it. Throws Error with the kernel's errno: EINVAL where the filesystem cannot.
+void set_id_map(int fd, int user_namespace, bool recursive);
+
 /// Attaches the detached mount `fd` on top of what the descriptor `target` (O_PATH) shows.
 /// `what` names it in errors.
 void attach(int fd, int target, std::string_view what);

@@ -1,14 +1,22 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "runtime/namespaces.hpp"
 
+#include <fcntl.h>
 #include <linux/sched.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <linux/nsfs.h>
+
+#include <algorithm>
 #include <array>
+#include <ctime>
+#include <format>
 
 #include "base/error.hpp"
+#include "base/io.hpp"
 
 namespace berth::namespaces {
 
@@ -48,6 +56,57 @@ Child fork_into(std::uint64_t flags, int cgroup) {
     if (pid < 0)
         fail_errno("creating a process in new namespaces");
     return Child{.pid = static_cast<pid_t>(pid), .pidfd = unique_fd(pid == 0 ? -1 : pidfd)};
+}
+
+namespace {
+
+unique_fd open_own(const char *name) {
+    const std::string path = std::string("/proc/self/ns/") + name;
+    unique_fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!fd)
+        fail_errno("opening {}", path);
+    return fd;
+}
+
+} // namespace
+
+Entered::Entered(const std::vector<std::string> &paths) {
+    for (const std::string &path : paths) {
+        if (path.empty())
+            continue;
+        const unique_fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+        if (!fd)
+            fail_errno("opening the namespace {}", path);
+        const int type = ::ioctl(fd.get(), NS_GET_NSTYPE);
+        const auto *const kind =
+            std::ranges::find(kinds, static_cast<std::uint64_t>(std::max(type, 0)), &Kind::flag);
+        if (type < 0 || kind == kinds.end())
+            fail("{} is not a namespace", path);
+        Own own{.fd = open_own(kind->name), .flag = type};
+        if (::setns(fd.get(), type) < 0)
+            fail_errno("entering the namespace {}", path);
+        own_.push_back(std::move(own));
+    }
+}
+
+Entered::~Entered() {
+    for (const Own &own : own_)
+        ::setns(own.fd.get(), own.flag); // our own, so nothing forbids it
+}
+
+FreshTime::FreshTime() : own_(open_own("time")) {
+    timespec boot{};
+    timespec monotonic{};
+    ::clock_gettime(CLOCK_BOOTTIME, &boot);
+    ::clock_gettime(CLOCK_MONOTONIC, &monotonic);
+    if (::unshare(CLONE_NEWTIME) < 0)
+        fail_errno("creating a time namespace");
+    write_control("/proc/self/timens_offsets",
+                  std::format("monotonic {} 0\nboottime {} 0\n", -monotonic.tv_sec, -boot.tv_sec));
+}
+
+FreshTime::~FreshTime() {
+    ::setns(own_.get(), CLONE_NEWTIME);
 }
 
 } // namespace berth::namespaces

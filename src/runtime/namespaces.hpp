@@ -26,4 +26,35 @@ struct Child {
 /// (CLONE_INTO_CGROUP). Returns twice, as fork(2) does.
 [[nodiscard]] Child fork_into(std::uint64_t flags, int cgroup = -1);
 
+/// Being in namespaces of others (setns(2)): children that are made meanwhile are born there.
+class Entered {
+public:
+    /// Enters the namespaces behind the files at `paths` (as /proc/PID/ns/net), empty ones left out.
+    explicit Entered(const std::vector<std::string> &paths);
+    Entered(const Entered &) = delete;
+    Entered &operator=(const Entered &) = delete;
+    /// Goes back to our own.
+    ~Entered();
+
+private:
+    struct Own {
+        unique_fd fd;
+        int flag;
+    };
+    std::vector<Own> own_;
+};
+
+/// A time namespace for children that are made meanwhile, whose clocks since boot are at zero when
+/// it is made (time_namespaces(7)).
+class FreshTime {
+public:
+    FreshTime();
+    FreshTime(const FreshTime &) = delete;
+    FreshTime &operator=(const FreshTime &) = delete;
+    ~FreshTime();
+
+private:
+    unique_fd own_;
+};
+
 } // namespace berth::namespaces

@@ -14,6 +14,13 @@
 
 namespace berth {
 
+/// What PID 1 of the machine is (systemd-nspawn(1), "Execution Options").
+enum class ExecMode : std::uint8_t {
+    command, ///< the command itself
+    pid2,    ///< a small init of ours; the command is PID 2
+    boot,    ///< the tree's init
+};
+
 /// The machine's root.
 struct RootPlan {
     enum class Kind : std::uint8_t {
@@ -21,23 +28,55 @@ struct RootPlan {
         overlay,   ///< an overlay of `layers` and an upper
     };
     Kind kind = Kind::directory;
-    std::vector<std::string> layers; ///< absolute, lowest first
+    std::vector<std::string> layers; ///< absolute, lowest first; none for an image
+    std::string image;               ///< a disk image, whose root stands for the one layer; or empty
+    std::string template_tree;       ///< what layers[0] is made from first, or empty
     Upper::Kind upper = Upper::Kind::none;
     std::string upper_directory; ///< holds the folders upper and work; for ephemeral ones, in a tmpfs
     bool read_only = false;
+    bool usr_only = false; ///< --volatile=yes: an empty root with /usr of the above, read-only
+    std::string pivot_new; ///< --pivot-root=
+    std::string pivot_old;
+    Origin origin; ///< of the directory or image
 
     [[nodiscard]] bool is_overlay() const { return kind == Kind::overlay; }
 };
 
-/// One mount into the tree, beyond those every machine has.
-struct MountPlan {
-    enum class Kind : std::uint8_t { bind, tmpfs };
-    Kind kind = Kind::bind;
-    std::string source; ///< on the host; for a tmpfs its options
-    std::string destination;
-    bool read_only = false;
-    bool recursive = true;
-    Origin origin;
+/// The machine's users as the host sees them.
+struct UsersPlan {
+    bool enabled = false; ///< a user namespace of its own
+    bool pick = false;    ///< `base` is chosen at the start
+    std::uint32_t base = 0;
+    std::uint32_t count = 65536;
+    UsersConfig::Ownership ownership = UsersConfig::Ownership::off;
+};
+
+/// One mount into the tree, beyond those every machine has. Host paths are resolved already.
+using MountPlan = MountConfig;
+
+/// What surrounds the process beside namespaces.
+struct ProcessPlan {
+    std::vector<ResourceLimit> limits;
+    std::optional<int> oom_score_adjust;
+    std::vector<unsigned> cpu_affinity;
+    std::optional<unsigned long> personality;
+    capabilities::Set ambient = 0;
+    bool no_new_privileges = false;
+    std::vector<std::string> system_call_filter;
+    bool suppress_sync = false;
+    std::string selinux_context;
+};
+
+/// Namespaces to enter rather than to make: paths of namespace files, or empty.
+struct JoinPlan {
+    std::string network;
+    std::string ipc;
+    std::string pid;
+    std::string uts;
+
+    [[nodiscard]] bool any() const {
+        return !network.empty() || !ipc.empty() || !pid.empty() || !uts.empty();
+    }
 };
 
 /// How the machine is known to systemd and to berthd.
@@ -55,9 +94,12 @@ struct LaunchPlan {
     std::string machine_id; ///< 32 hexadecimal digits
     std::string boot_id;    ///< the same, new for every boot
     RootPlan root;
+    UsersPlan users;
     std::vector<MountPlan> mounts; ///< parents before children
     std::uint64_t namespaces = 0;  ///< CLONE_NEW* flags; the cgroup namespace is entered last
+    JoinPlan join;
     capabilities::Set bounding = 0;
+    ProcessPlan process;
 
     ExecMode mode = ExecMode::command;
     std::vector<std::string> command; ///< empty: the tree's init when booting, else a shell
@@ -67,8 +109,18 @@ struct LaunchPlan {
     int kill_signal = 0; ///< 0: kill at once
     bool notify_ready = false;
     ConsoleMode console = ConsoleMode::read_only; ///< never automatic or autopipe
+
+    ResolvConf resolv_conf = ResolvConf::off; ///< never automatic
+    Timezone timezone = Timezone::off;
+    LinkJournal link_journal;
+    std::vector<Credential> credentials;
+    std::string selinux_apifs_context;
+
     UnitPlan unit;
     bool quiet = false;
+
+    /// True when the machine has a network namespace of its own making.
+    [[nodiscard]] bool private_network() const;
 };
 
 /// What the plan needs to know of the world around it.

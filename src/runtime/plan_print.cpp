@@ -44,14 +44,86 @@ std::string_view name_of(ConsoleMode mode) {
     return "";
 }
 
+std::string_view name_of(MountPlan::Kind kind) {
+    switch (kind) {
+    case MountPlan::Kind::bind: return "bind";
+    case MountPlan::Kind::tmpfs: return "tmpfs";
+    case MountPlan::Kind::inaccessible: return "inaccessible";
+    case MountPlan::Kind::overlay: return "overlay";
+    }
+    return "";
+}
+
+std::string_view name_of(IdMap map) {
+    switch (map) {
+    case IdMap::none: return "noidmap";
+    case IdMap::idmap: return "idmap";
+    case IdMap::rootidmap: return "rootidmap";
+    case IdMap::owneridmap: return "owneridmap";
+    }
+    return "";
+}
+
+std::string_view name_of(UsersConfig::Ownership ownership) {
+    switch (ownership) {
+    case UsersConfig::Ownership::automatic: return "auto";
+    case UsersConfig::Ownership::off: return "off";
+    case UsersConfig::Ownership::chown: return "chown";
+    case UsersConfig::Ownership::map: return "map";
+    }
+    return "";
+}
+
+/// As systemd-nspawn(1) writes sources: "+" for one inside, nothing for a temporary directory.
+Json sources_of(const MountPlan &mount) {
+    Json sources = Json::array();
+    for (const MountConfig::Source &source : mount.sources)
+        sources.push_back((source.inside ? "+" : "") + source.path);
+    return sources;
+}
+
+Json model(const MountPlan &mount) {
+    Json made{{"type", name_of(mount.kind)}, {"destination", mount.destination}};
+    if (mount.kind == MountPlan::Kind::bind) {
+        made["source"] = sources_of(mount)[0];
+        made["recursive"] = mount.recursive;
+        made["users"] = name_of(mount.id_map);
+    }
+    if (mount.kind == MountPlan::Kind::overlay)
+        made["layers"] = sources_of(mount);
+    if (mount.kind == MountPlan::Kind::tmpfs)
+        made["options"] = mount.options;
+    made["readOnly"] = mount.read_only;
+    return made;
+}
+
+Json model(const UsersPlan &users) {
+    if (!users.enabled)
+        return {{"private", false}};
+    return {{"private", true},
+            {"base", users.pick ? Json("picked at the start") : Json(users.base)},
+            {"count", users.count},
+            {"ownership", name_of(users.ownership)}};
+}
+
+Json model(const ProcessPlan &process) {
+    Json limits = Json::object();
+    for (const ResourceLimit &limit : process.limits)
+        limits[std::to_string(limit.resource)] = {limit.soft, limit.hard};
+    return {{"limits", limits},
+            {"oomScoreAdjust", process.oom_score_adjust ? Json(*process.oom_score_adjust) : Json()},
+            {"cpuAffinity", process.cpu_affinity},
+            {"personality", process.personality ? Json(*process.personality) : Json()},
+            {"ambient", capabilities::names(process.ambient)},
+            {"noNewPrivileges", process.no_new_privileges},
+            {"systemCallFilter", process.system_call_filter},
+            {"suppressSync", process.suppress_sync}};
+}
+
 Json model(const LaunchPlan &plan) {
     Json mounts = Json::array();
     for (const MountPlan &mount : plan.mounts)
-        mounts.push_back({{"type", mount.kind == MountPlan::Kind::bind ? "bind" : "tmpfs"},
-                          {mount.kind == MountPlan::Kind::bind ? "source" : "options", mount.source},
-                          {"destination", mount.destination},
-                          {"readOnly", mount.read_only},
-                          {"recursive", mount.recursive}});
+        mounts.push_back(model(mount));
     Json environment = Json::object();
     for (const auto &[name, value] : plan.environment)
         environment[name] = value;
@@ -61,14 +133,18 @@ Json model(const LaunchPlan &plan) {
               {"readOnly", plan.root.read_only}};
     if (!plan.root.upper_directory.empty())
         root["upperDirectory"] = plan.root.upper_directory;
+    if (!plan.root.image.empty())
+        root["image"] = plan.root.image;
     const auto text = [](const std::string &value) { return value.empty() ? Json() : Json(value); };
     return Json{{"name", plan.name},
                 {"hostname", plan.hostname},
                 {"machineId", plan.machine_id},
                 {"root", root},
+                {"users", model(plan.users)},
                 {"mounts", mounts},
                 {"namespaces", namespaces::names(plan.namespaces | CLONE_NEWCGROUP)},
                 {"boundingSet", capabilities::names(plan.bounding)},
+                {"process", model(plan.process)},
                 {"mode", name_of(plan.mode)},
                 {"command", plan.command},
                 {"environment", environment},

@@ -2,6 +2,7 @@
 // What launcher and inner say to each other while a machine is made, over one SOCK_SEQPACKET pair.
 //
 //     inner                                   launcher
+//                            <----  mapped    (its users are known; with a user namespace only)
 //     mounted (console, notify socket) ---->
 //                            <----  go        (registered, in its control group, limits set)
 //     end of file: exec succeeded ---->
@@ -21,7 +22,9 @@ namespace berth::protocol {
 
 enum class Kind : std::uint32_t {
     end,     ///< the other side closed its end
-    mounted, ///< inner: the tree stands; descriptors: console master (unless piped), notify socket
+    mapped,  ///< launcher: the user namespace has its maps
+    mounted, ///< inner: the tree stands; descriptors, unless the launcher has them: notify socket,
+             ///< console master (unless piped)
     go,      ///< launcher: enter the cgroup namespace and exec
     failed,  ///< inner: text and errno
 };

@@ -7,9 +7,12 @@
 #include <sys/stat.h>
 
 #include <filesystem>
+#include <string>
 
 #include "base/error.hpp"
+#include "base/rooted.hpp"
 #include "runtime/mounts.hpp"
+#include "runtime/overlay.hpp"
 
 namespace berth::root {
 
@@ -31,7 +34,7 @@ void make_directory(const std::string &path, mode_t mode) {
 
 /// The upper's own directory is the root's inode in the merged tree: it looks as the topmost
 /// lower's does, in owner and mode.
-void make_upper_like(const std::string &upper, const std::string &lower) {
+void make_upper_like(const std::string &upper, const std::string &lower, bool mapped) {
     if (::mkdir(upper.c_str(), 0755) < 0) {
         if (errno == EEXIST)
             return;
@@ -40,7 +43,8 @@ void make_upper_like(const std::string &upper, const std::string &lower) {
     struct stat st{};
     if (::stat(lower.c_str(), &st) < 0)
         fail_errno("looking at {}", lower);
-    if (::chown(upper.c_str(), st.st_uid, st.st_gid) < 0 || ::chmod(upper.c_str(), st.st_mode & 07777U) < 0)
+    const std::uint32_t shift = mapped ? range_base(st.st_uid) : 0;
+    if (::chown(upper.c_str(), st.st_uid - shift, st.st_gid - shift) < 0 || ::chmod(upper.c_str(), st.st_mode & 07777U) < 0)
         fail_errno("giving {} the owner and mode of {}", upper, lower);
 }
 
@@ -60,7 +64,7 @@ Locks lock_trees(const RootPlan &plan) {
         fail_errno("locking {}", path);
     };
     for (const std::string &layer : plan.layers)
-        lock(layer, !plan.is_overlay() && !plan.read_only);
+        lock(layer, !plan.is_overlay() && !plan.read_only && !plan.usr_only);
     if (plan.upper == Upper::Kind::persistent || plan.upper == Upper::Kind::path)
         lock(plan.upper_directory, true);
     return locks;
@@ -70,7 +74,7 @@ void prepare_staging() {
     make_directory(staging, 0755);
 }
 
-void prepare_upper(const RootPlan &plan) {
+void prepare_upper(const RootPlan &plan, bool mapped) {
     if (plan.upper == Upper::Kind::none)
         return;
     const fs::path directory(plan.upper_directory);
@@ -88,26 +92,78 @@ void prepare_upper(const RootPlan &plan) {
             fail_errno("opening the directory {}", directory.native());
         mounts::attach(tmpfs.get(), target.get(), "the ephemeral upper");
     }
-    make_upper_like(directory / "upper", plan.layers.back());
+    make_upper_like(directory / "upper", plan.layers.empty() ? "/" : plan.layers.back(), mapped);
     make_directory(directory / "work", 0700);
 }
 
-unique_fd mount(const RootPlan &plan) {
-    const unsigned attributes = plan.read_only ? unsigned{MOUNT_ATTR_RDONLY} : 0U;
-    if (!plan.is_overlay()) {
-        unique_fd tree = mounts::clone_tree(AT_FDCWD, plan.layers[0], true);
-        if (attributes != 0)
-            mounts::set_attributes(tree.get(), attributes, 0, true);
-        return tree;
+namespace {
+
+unique_fd directory_root(const RootPlan &plan, IdMaps &ids) {
+    unique_fd tree = mounts::clone_tree(AT_FDCWD, plan.layers[0], true);
+    struct stat st{};
+    if (::fstat(tree.get(), &st) < 0)
+        fail_errno("looking at {}", plan.layers[0]);
+    try {
+        ids.map_tree(tree.get(), st, true);
+    } catch (const Error &error) {
+        throw Error(std::format("{}: a filesystem in it cannot map users; use --private-users-ownership=chown ({})",
+                                plan.layers[0], error.what()),
+                    error.code());
     }
-    std::vector<mounts::Option> options{{"source", "overlay"}};
-    for (auto layer = plan.layers.rbegin(); layer != plan.layers.rend(); ++layer) // topmost first
-        options.emplace_back("lowerdir+", *layer);
+    return tree;
+}
+
+unique_fd overlay_root(const RootPlan &plan, IdMaps &ids, const std::vector<Partition> &image) {
+    overlay::Request request;
+    if (!image.empty())
+        request.lowers.push_back({.path = image.front().place, .mapped = true});
+    for (const std::string &layer : plan.layers)
+        request.lowers.push_back({.path = layer});
     if (plan.upper != Upper::Kind::none) {
-        options.emplace_back("upperdir", plan.upper_directory + "/upper");
-        options.emplace_back("workdir", plan.upper_directory + "/work");
+        request.upper = plan.upper_directory + "/upper";
+        request.work = plan.upper_directory + "/work";
     }
-    return mounts::new_filesystem("overlay", options, attributes);
+    return overlay::mount(request, ids);
+}
+
+/// An empty root with the links that a merged /usr has; /usr itself is mounted later.
+unique_fd empty_root(int base, const IdMaps &ids) {
+    const std::string owner = std::to_string(ids.base());
+    unique_fd root = mounts::new_filesystem(
+        "tmpfs", {{"source", "tmpfs"}, {"mode", "0755"}, {"uid", owner}, {"gid", owner}}, 0);
+    for (const char *name : {"bin", "sbin", "lib", "lib32", "lib64", "libx32"}) {
+        const unique_fd entry = rooted::try_open(base, name, O_PATH | O_NOFOLLOW);
+        struct stat st{};
+        if (!entry || ::fstat(entry.get(), &st) < 0)
+            continue;
+        if (!S_ISLNK(st.st_mode))
+            fail("--volatile=yes needs a tree whose /{} is a link into /usr", name);
+        const std::string target = std::string("usr/") + name;
+        if (::symlinkat(target.c_str(), root.get(), name) < 0
+            || ::fchownat(root.get(), name, ids.base(), ids.base(), AT_SYMLINK_NOFOLLOW) < 0)
+            fail_errno("making the link /{}", name);
+    }
+    return root;
+}
+
+} // namespace
+
+unique_fd make(const RootPlan &plan, IdMaps &ids, const std::vector<Partition> &image) {
+    unique_fd made = plan.is_overlay()  ? overlay_root(plan, ids, image)
+                     : !image.empty() ? mounts::clone_tree(AT_FDCWD, image.front().place, false)
+                                      : directory_root(plan, ids);
+    if (plan.read_only)
+        mounts::set_attributes(made.get(), MOUNT_ATTR_RDONLY, 0, true);
+    return made;
+}
+
+unique_fd derive(const RootPlan &plan, int base, const IdMaps &ids) {
+    if (plan.usr_only)
+        return empty_root(base, ids);
+    if (plan.pivot_new.empty())
+        return {};
+    const unique_fd place = rooted::open(base, plan.pivot_new, O_PATH | O_DIRECTORY);
+    return mounts::clone_tree(place.get(), "", true);
 }
 
 } // namespace berth::root

@@ -2,9 +2,11 @@
 // The machine's root: a tree as it is, or an overlay (Documentation/filesystems/overlayfs.rst).
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "base/unique_fd.hpp"
+#include "runtime/id_maps.hpp"
 #include "runtime/plan.hpp"
 
 namespace berth::root {
@@ -24,10 +26,22 @@ inline constexpr const char *staging = "/run/berth";
 void prepare_staging();
 
 /// Makes the folders of the upper: on disk for a persistent one; for an ephemeral one in a tmpfs
-/// mounted in our own mount namespace, which the caller must have made private.
-void prepare_upper(const RootPlan &plan);
+/// mounted in our own mount namespace, which the caller must have made private. With `mapped`
+/// users, IDs in the upper are those inside the machine.
+void prepare_upper(const RootPlan &plan, bool mapped);
 
-/// The root as a detached mount.
-[[nodiscard]] unique_fd mount(const RootPlan &plan);
+/// A filesystem of a disk image, mounted on `place` in our own mount namespace, its users mapped.
+struct Partition {
+    std::string path; ///< inside
+    std::string place;
+};
+
+/// The tree itself as a detached mount: what "+" paths are in, and / inside most often. `image`
+/// holds the filesystems of the disk image, its root first, or nothing.
+[[nodiscard]] unique_fd make(const RootPlan &plan, IdMaps &ids, const std::vector<Partition> &image);
+
+/// A detached mount that becomes / in place of the tree behind `base`, which must be attached:
+/// for --volatile=yes and --pivot-root=. Empty when the tree itself does.
+[[nodiscard]] unique_fd derive(const RootPlan &plan, int base, const IdMaps &ids);
 
 } // namespace berth::root

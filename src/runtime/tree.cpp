@@ -7,85 +7,91 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <filesystem>
+
 #include "base/error.hpp"
 #include "base/parse.hpp"
 #include "base/rooted.hpp"
 #include "runtime/api_mounts.hpp"
 #include "runtime/devices.hpp"
-#include "runtime/host_dir.hpp"
+#include "runtime/fs_identity.hpp"
+#include "runtime/host_files.hpp"
 #include "runtime/mounts.hpp"
-#include "runtime/root.hpp"
+#include "runtime/sources.hpp"
 
 namespace berth::tree {
 
 namespace {
 
-struct Source {
-    unique_fd mount;
-    bool is_directory = true;
-};
-
-Source open_source(const MountPlan &plan) {
-    Source source;
-    if (plan.kind == MountPlan::Kind::tmpfs) {
-        std::vector<mounts::Option> options{{"source", "tmpfs"}};
-        bool has_mode = false;
-        for (const std::string &option : split(plan.source, ',')) {
-            const auto at = option.find('=');
-            if (option.empty())
-                continue;
-            options.emplace_back(option.substr(0, at), at == std::string::npos ? "" : option.substr(at + 1));
-            has_mode = has_mode || options.back().first == "mode";
-        }
-        if (!has_mode)
-            options.emplace_back("mode", "0755");
-        source.mount = mounts::new_filesystem("tmpfs", options, MOUNT_ATTR_NODEV | MOUNT_ATTR_STRICTATIME);
-        return source;
-    }
-    struct stat st{};
-    if (::stat(plan.source.c_str(), &st) < 0)
-        fail_errno("looking at {}", plan.source);
-    source.is_directory = S_ISDIR(st.st_mode);
-    source.mount = mounts::clone_tree(AT_FDCWD, plan.source, plan.recursive);
-    if (plan.read_only)
-        mounts::set_attributes(source.mount.get(), MOUNT_ATTR_RDONLY, 0, true);
-    return source;
-}
-
-/// The sources of all mounts, taken while the host's tree is still in sight.
-std::vector<Source> open_sources(const LaunchPlan &plan) {
-    std::vector<Source> sources;
-    for (const MountPlan &mount : plan.mounts) {
-        try {
-            sources.push_back(open_source(mount));
-        } catch (const Error &error) {
-            throw Error(mount.origin.text + ": " + error.what(), error.code());
-        }
-    }
-    return sources;
-}
-
-void attach_sources(const LaunchPlan &plan, int root, std::vector<Source> &sources) {
-    for (std::size_t i = 0; i < sources.size(); ++i) {
-        const MountPlan &mount = plan.mounts[i];
-        try {
-            const unique_fd target = sources[i].is_directory
-                                         ? rooted::make_directory(root, mount.destination)
-                                         : rooted::make_mount_file(root, mount.destination);
-            mounts::attach(sources[i].mount.get(), target.get(), mount.destination);
-        } catch (const Error &error) {
-            throw Error(mount.origin.text + ": " + error.what(), error.code());
-        }
-    }
-}
-
-unique_fd attach_root(const LaunchPlan &plan) {
-    unique_fd mount = root::mount(plan.root);
-    const unique_fd target(::open(root::staging, O_PATH | O_DIRECTORY | O_CLOEXEC));
-    if (!target)
+unique_fd open_staging() {
+    unique_fd fd(::open(root::staging, O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!fd)
         fail_errno("opening {}", root::staging);
-    mounts::attach(mount.get(), target.get(), "the root");
-    return mount;
+    return fd;
+}
+
+/// Attaches the tree at the staging place, and what becomes / instead of it on top.
+unique_fd attach_root(const LaunchPlan &plan, const Parts &parts, unique_fd &base) {
+    base = root::make(plan.root, parts.ids, parts.image);
+    mounts::attach(base.get(), open_staging().get(), "the root");
+    unique_fd root = root::derive(plan.root, base.get(), parts.ids);
+    if (!root)
+        return unique_fd(::fcntl(base.get(), F_DUPFD_CLOEXEC, 0));
+    mounts::attach(root.get(), open_staging().get(), "the root");
+    return root;
+}
+
+void attach_partitions(const LaunchPlan &plan, const Parts &parts, int root, int base) {
+    for (std::size_t i = 1; i < parts.image.size(); ++i) {
+        const unique_fd mount = mounts::clone_tree(AT_FDCWD, parts.image[i].place, false);
+        const unique_fd target = rooted::make_directory(root, parts.image[i].path);
+        mounts::attach(mount.get(), target.get(), parts.image[i].path);
+    }
+    if (plan.root.pivot_old.empty())
+        return;
+    const unique_fd old = mounts::clone_tree(base, "", true);
+    const unique_fd target = rooted::make_directory(root, plan.root.pivot_old);
+    mounts::attach(old.get(), target.get(), plan.root.pivot_old);
+}
+
+/// What shows the machine's namespaces covers what is below it.
+bool is_late(const MountPlan &mount) {
+    const auto below = [&](std::string_view place) {
+        return mount.destination == place || mount.destination.starts_with(std::string(place) + "/");
+    };
+    return below("/proc") || below("/sys") || below("/dev/mqueue");
+}
+
+void attach_source(const MountPlan &mount, int root, const unique_fd &source) {
+    try {
+        if (mount.kind == MountConfig::Kind::inaccessible) {
+            const unique_fd target = rooted::open(root, mount.destination, O_PATH);
+            struct stat st{};
+            if (::fstat(target.get(), &st) < 0)
+                fail_errno("looking at {}", mount.destination);
+            const unique_fd hidden = host_dir::inaccessible(root, st.st_mode);
+            mounts::set_attributes(hidden.get(), MOUNT_ATTR_RDONLY, 0, false);
+            mounts::attach(hidden.get(), target.get(), mount.destination);
+            return;
+        }
+        if (!source)
+            return; // an optional one that is not there
+        struct stat st{};
+        if (::fstat(source.get(), &st) < 0)
+            fail_errno("looking at what is to be mounted");
+        const unique_fd target = S_ISDIR(st.st_mode) ? rooted::make_directory(root, mount.destination)
+                                                     : rooted::make_mount_file(root, mount.destination);
+        mounts::attach(source.get(), target.get(), mount.destination);
+    } catch (const Error &error) {
+        throw Error(mount.origin.text + ": " + error.what(), error.code());
+    }
+}
+
+void require_os(const LaunchPlan &plan, int root) {
+    const auto has = [&](const char *path) { return static_cast<bool>(rooted::try_open(root, path, O_PATH)); };
+    if (plan.mode == ExecMode::boot ? !has("/etc/os-release") && !has("/usr/lib/os-release") : !has("/usr"))
+        fail("{}: there is no OS tree in it: it has no {}", plan.root.origin.text,
+             plan.mode == ExecMode::boot ? "os-release file" : "/usr");
 }
 
 /// pivot_root(2), "pivot_root(".", ".")": the old root ends up on top, and is let go.
@@ -105,27 +111,66 @@ void pivot(int root) {
 
 } // namespace
 
-Built build(const LaunchPlan &plan) {
-    if (::mount(nullptr, "/", nullptr, MS_SLAVE | MS_REC, nullptr) < 0)
-        fail_errno("cutting our mounts off from the host's");
-    std::vector<Source> sources = open_sources(plan);
-    Built built{.root = attach_root(plan), .console = {}, .console_slave = {}, .notify = {}};
-    const int root = built.root.get();
+Assembled assemble(const LaunchPlan &plan, const Parts &parts) {
+    const uid_t owner = parts.ids.base();
+    const FsIdentity identity(owner);
+    unique_fd base;
+    Assembled made{.root = attach_root(plan, parts, base)};
+    const int root = made.root.get();
+    attach_partitions(plan, parts, root, base.get());
+    if (!plan.root.usr_only)
+        require_os(plan, root);
 
-    api_mounts::mount(root, (plan.namespaces & CLONE_NEWNET) != 0);
-    devices::mount(root);
-    host_dir::HostDir host = host_dir::make(root, uuid_of(plan.machine_id));
-    host_dir::cover_kernel_files(root, uuid_of(plan.boot_id));
-    attach_sources(plan, root, sources);
+    // Sources are taken before anything covers them, also those inside.
+    std::vector<unique_fd> sources;
+    for (const MountPlan &mount : plan.mounts)
+        sources.push_back(sources::open(mount, base.get(), parts.ids, parts.scratch));
+
+    api_mounts::mount_temporary(root, owner, plan.selinux_apifs_context);
+    if (plan.users.enabled && !plan.private_network())
+        api_mounts::mount_sys(root); // not the machine's network namespace, so not its to mount
+    devices::mount(root, owner, plan.selinux_apifs_context);
+    const host_dir::HostDir host = host_dir::make(root, plan, owner);
+    made.late.resize(sources.size());
+    for (std::size_t i = 0; i < sources.size(); ++i) {
+        if (is_late(plan.mounts[i]))
+            made.late[i] = std::move(sources[i]);
+        else
+            attach_source(plan.mounts[i], root, sources[i]);
+    }
+    host_files::settle(plan, root);
     if (plan.console != ConsoleMode::pipe) {
-        devices::Console console = devices::make_console(root);
-        built.console = std::move(console.master);
-        built.console_slave = std::move(console.slave);
+        devices::Console console = devices::make_console(root, owner);
+        made.console = std::move(console.master);
+        made.console_slave = std::move(console.slave);
     }
     host_dir::seal(host);
-    built.notify = std::move(host.notify);
+    made.notify = unique_fd(::fcntl(host.notify.get(), F_DUPFD_CLOEXEC, 0));
+    return made;
+}
+
+void adopt(Assembled &assembled) {
+    // Only the root of a copy can be pivoted to: in what we inherited it is locked to its place.
+    const unique_fd copy = mounts::clone_tree(AT_FDCWD, root::staging, true);
+    mounts::attach(copy.get(), open_staging().get(), "the root");
+    assembled.root = open_staging();
+}
+
+void release() noexcept {
+    ::umount2(root::staging, MNT_DETACH);
+}
+
+void finish(const LaunchPlan &plan, Assembled &assembled) {
+    const int root = assembled.root.get();
+    api_mounts::mount_proc(root, plan.private_network());
+    if (!plan.users.enabled || plan.private_network())
+        api_mounts::mount_sys(root);
+    devices::mount_mqueue(root);
+    api_mounts::cover_kernel_files(root, uuid_of(plan.boot_id));
+    for (std::size_t i = 0; i < plan.mounts.size(); ++i)
+        if (is_late(plan.mounts[i]))
+            attach_source(plan.mounts[i], root, assembled.late[i]);
     pivot(root);
-    return built;
 }
 
 } // namespace berth::tree

@@ -8,6 +8,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "config/mount_syntax.hpp"
 #include "expect_error.hpp"
 #include "runtime/plan.hpp"
 #include "temporary_directory.hpp"
@@ -41,7 +42,7 @@ protected:
 };
 
 TEST_F(Plan, ADirectoryIsItsOwnRoot) {
-    config_.directory = "os";
+    config_.root.directory = "os";
     const LaunchPlan made = plan();
     EXPECT_EQ(made.root.kind, RootPlan::Kind::directory);
     EXPECT_THAT(made.root.layers, ElementsAre(at("os")));
@@ -61,8 +62,8 @@ TEST_F(Plan, ANameAloneFindsItsTree) {
 }
 
 TEST_F(Plan, EphemeralMachinesGetAnOverlayAndAnOwnName) {
-    config_.directory = "os";
-    config_.ephemeral = true;
+    config_.root.directory = "os";
+    config_.root.ephemeral = true;
     const LaunchPlan made = plan();
     EXPECT_EQ(made.root.kind, RootPlan::Kind::overlay);
     EXPECT_EQ(made.root.upper, Upper::Kind::ephemeral);
@@ -73,89 +74,89 @@ TEST_F(Plan, EphemeralMachinesGetAnOverlayAndAnOwnName) {
 
 TEST_F(Plan, LayersAreNeverWrittenToAndNothingIsLost) {
     config_.name = "m";
-    config_.layers = {at("os"), at("layer")};
+    config_.root.layers = {at("os"), at("layer")};
     const LaunchPlan made = plan();
     EXPECT_EQ(made.root.kind, RootPlan::Kind::overlay);
     EXPECT_THAT(made.root.layers, ElementsAre(at("os"), at("layer")));
     EXPECT_EQ(made.root.upper, Upper::Kind::persistent);
     EXPECT_EQ(made.root.upper_directory, at("state") + "/uppers/m");
-    config_.read_only = true;
+    config_.root.read_only = true;
     EXPECT_EQ(plan().root.upper, Upper::Kind::none);
 }
 
 TEST_F(Plan, TheDirectoryIsTheLowestLayer) {
-    config_.directory = "os";
-    config_.layers = {at("layer")};
+    config_.root.directory = "os";
+    config_.root.layers = {at("layer")};
     EXPECT_THAT(plan().root.layers, ElementsAre(at("os"), at("layer")));
     EXPECT_EQ(plan().name, "layer");
 }
 
 TEST_F(Plan, TheTopmostMachineIdCounts) {
     directory_.write("layer/etc/machine-id", "ffffffffffffffffffffffffffffffff\n");
-    config_.layers = {at("os"), at("layer")};
+    config_.root.layers = {at("os"), at("layer")};
     EXPECT_EQ(plan().machine_id, std::string(32, 'f'));
     directory_.write("layer/etc/machine-id", "uninitialized\n");
     EXPECT_NE(plan().machine_id, "0123456789abcdef0123456789abcdef"); // hidden by the layer above
     EXPECT_EQ(plan().machine_id.size(), 32U);
-    config_.machine_id = std::string(32, 'a');
+    config_.exec.machine_id = std::string(32, 'a');
     EXPECT_EQ(plan().machine_id, std::string(32, 'a'));
 }
 
 TEST_F(Plan, AWhiteoutHidesTheFileBelow) {
     if (::mknod((directory_.path() / "layer/etc/machine-id").c_str(), S_IFCHR, ::makedev(0, 0)) < 0)
         GTEST_SKIP() << "no right to make a device node here";
-    config_.layers = {at("os"), at("layer")};
+    config_.root.layers = {at("os"), at("layer")};
     EXPECT_NE(plan().machine_id, "0123456789abcdef0123456789abcdef");
 }
 
 TEST_F(Plan, AHostileMachineIdIsAsGoodAsNone) {
     fs::remove(directory_.path() / "os/etc/machine-id");
     ASSERT_EQ(::mkfifo(at("os/etc/machine-id").c_str(), 0600), 0);
-    config_.directory = "os";
+    config_.root.directory = "os";
     EXPECT_EQ(plan().machine_id.size(), 32U);
 }
 
 TEST_F(Plan, WhatIsNoOsTreeIsRefused) {
-    config_.directory = "layer";
+    config_.root.directory = "layer";
     EXPECT_THAT(error(), HasSubstr("does not look like an OS tree: it has no /usr"));
-    config_.mode = ExecMode::boot;
+    config_.exec.boot = true;
     EXPECT_THAT(error(), HasSubstr("it has no os-release file"));
-    config_.directory = "missing";
+    config_.root.directory = "missing";
     EXPECT_THAT(error(), HasSubstr("No such file or directory"));
-    config_.directory = "os/etc/machine-id";
+    config_.root.directory = "os/etc/machine-id";
     EXPECT_THAT(error(), HasSubstr("Not a directory"));
 }
 
 TEST_F(Plan, ErrorsNameTheOrigin) {
-    config_.layers = {at("os"), at("missing")};
+    config_.root.layers = {at("os"), at("missing")};
     config_.origins["root.layers"] = {"/etc/berth/m.toml:2:10: layers"};
     EXPECT_THAT(error(), HasSubstr("/etc/berth/m.toml:2:10: layers: " + at("missing")));
 }
 
 TEST_F(Plan, ContradictionsAreRefused) {
-    config_.directory = "os";
-    config_.ephemeral = true;
-    config_.upper = Upper{.kind = Upper::Kind::persistent, .path = {}};
+    config_.root.directory = "os";
+    config_.root.ephemeral = true;
+    config_.root.upper = Upper{.kind = Upper::Kind::persistent, .path = {}};
     EXPECT_THAT(error(), HasSubstr("ephemeral and keep"));
-    config_.upper.reset();
-    config_.keep_unit = true;
-    config_.slice = "x.slice";
+    config_.root.upper.reset();
+    config_.unit.keep_unit = true;
+    config_.unit.slice = "x.slice";
     EXPECT_THAT(error(), HasSubstr("no slice or properties"));
-    config_.keep_unit = false;
-    config_.volatile_mode = Volatile::state;
-    EXPECT_THAT(error(), HasSubstr("only the mode \"overlay\""));
+    config_.unit.keep_unit = false;
+    config_.exec.ambient_capability = {"cap_net_admin"};
+    EXPECT_THAT(error(), HasSubstr("cap_net_admin is not in the bounding set"));
 }
 
 TEST_F(Plan, TheHostsRootIsNotWrittenTo) {
-    config_.directory = "/";
+    config_.root.directory = "/";
     config_.name = "m";
-    EXPECT_THAT(error(), HasSubstr("--ephemeral or --read-only"));
+    EXPECT_THAT(error(), HasSubstr("--ephemeral, --volatile or --read-only"));
 }
 
 TEST_F(Plan, MountsComeParentsFirst) {
-    config_.directory = "os";
+    config_.root.directory = "os";
     for (const char *destination : {"/a/b", "/ab", "/a", "/a/b/../c/"})
-        config_.binds.push_back({.source = at("layer"), .destination = destination, .origin = {"--bind"}});
+        config_.mounts.push_back(parse_bind(at("layer") + ":" + destination, false, {"--bind"}));
     std::vector<std::string> order;
     for (const MountPlan &mount : plan().mounts)
         order.push_back(mount.destination);
@@ -163,27 +164,25 @@ TEST_F(Plan, MountsComeParentsFirst) {
 }
 
 TEST_F(Plan, BindSourcesMustExistUnlessOptional) {
-    config_.directory = "os";
-    config_.binds = {{.source = at("none"), .destination = "/x", .origin = {"f.toml:1:1: bind"}}};
+    config_.root.directory = "os";
+    config_.mounts = {parse_bind(at("none") + ":/x", false, {"f.toml:1:1: bind"})};
     EXPECT_THAT(error(), HasSubstr("f.toml:1:1: bind: " + at("none") + ": No such file"));
-    config_.binds[0].optional = true;
+    config_.mounts[0].optional = true;
     EXPECT_TRUE(plan().mounts.empty());
-    config_.binds[0] = {.source = at("layer"), .destination = "/..", .origin = {"--bind"}};
-    EXPECT_THAT(error(), HasSubstr("cannot be mounted over"));
 }
 
 TEST_F(Plan, BootingAsksInitToShutDown) {
-    config_.directory = "os";
-    config_.mode = ExecMode::boot;
+    config_.root.directory = "os";
+    config_.exec.boot = true;
     EXPECT_EQ(plan().kill_signal, SIGRTMIN + 3);
-    config_.user = "daemon";
+    config_.exec.user = "daemon";
     EXPECT_THAT(error(), HasSubstr("an init runs as root"));
 }
 
 TEST_F(Plan, PrivateNetworkBringsItsCapability) {
-    config_.directory = "os";
+    config_.root.directory = "os";
     const auto without = plan();
-    config_.private_network = true;
+    config_.network.private_network = true;
     const auto with = plan();
     EXPECT_EQ(capabilities::names(with.bounding & ~without.bounding),
               std::vector<std::string>{"cap_net_admin"});
@@ -192,7 +191,7 @@ TEST_F(Plan, PrivateNetworkBringsItsCapability) {
 }
 
 TEST_F(Plan, TheConsoleDependsOnTheTerminal) {
-    config_.directory = "os";
+    config_.root.directory = "os";
     EXPECT_EQ(plan().console, ConsoleMode::read_only);
     facts_.on_terminal = true;
     EXPECT_EQ(plan().console, ConsoleMode::interactive);
@@ -203,8 +202,8 @@ TEST_F(Plan, TheConsoleDependsOnTheTerminal) {
 }
 
 TEST_F(Plan, UserEnvironmentWins) {
-    config_.directory = "os";
-    config_.environment = {{"TERM", "mine"}, {"X", "1"}};
+    config_.root.directory = "os";
+    config_.exec.environment = {{"TERM", "mine"}, {"X", "1"}};
     const LaunchPlan made = plan();
     EXPECT_EQ(
         std::ranges::count(made.environment, std::string("TERM"), [](const auto &e) { return e.first; }), 1);
@@ -214,8 +213,8 @@ TEST_F(Plan, UserEnvironmentWins) {
 }
 
 TEST_F(Plan, PrintsAsTextAndAsJson) {
-    config_.directory = "os";
-    config_.ephemeral = true;
+    config_.root.directory = "os";
+    config_.root.ephemeral = true;
     config_.name = "m";
     const LaunchPlan made = plan();
     EXPECT_THAT(plan_text(made), HasSubstr("root.layers: " + at("os") + "\n"));

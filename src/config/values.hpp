@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// Values that several settings take. All throw Error that says what is wrong with the value.
+#pragma once
+
+#include <array>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/error.hpp"
+
+namespace berth::values {
+
+[[nodiscard]] bool truth(std::string_view value);
+
+/// An absolute path, as it is.
+[[nodiscard]] std::string absolute(std::string_view value);
+
+/// Pieces between commas and blanks; empty ones are left out.
+[[nodiscard]] std::vector<std::string> pieces(std::string_view value);
+
+/// "A, B or C" of the names in `choices`.
+[[nodiscard]] std::string list_of(const std::vector<std::string_view> &names);
+
+/// The value that `value` is the name of.
+template <class T, std::size_t N>
+[[nodiscard]] T choice(std::string_view value, const std::array<std::pair<std::string_view, T>, N> &choices) {
+    std::vector<std::string_view> names;
+    for (const auto &[name, meaning] : choices) {
+        if (name == value)
+            return meaning;
+        names.push_back(name);
+    }
+    fail("\"{}\" is not {}", value, list_of(names));
+}
+
+} // namespace berth::values

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "runtime/id_range.hpp"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <format>
+
+#include "base/error.hpp"
+#include "runtime/id_maps.hpp"
+
+namespace berth {
+
+namespace {
+
+// The ranges that systemd leaves to containers (its document "Users, Groups, UIDs and GIDs").
+constexpr std::uint32_t lowest = 0x00080000U;
+constexpr std::uint32_t highest = 0x6FFF0000U;
+constexpr int attempts = 128;
+
+constexpr const char *folder = "/run/systemd/nspawn-uid";
+
+bool may_be_picked(std::uint32_t base) {
+    return base >= lowest && base <= highest && range_base(base) == base;
+}
+
+/// FNV-1a: the same name gets the same range on every host and in every start.
+std::uint32_t hash(std::string_view text) {
+    std::uint32_t value = 2166136261U;
+    for (const unsigned char c : text)
+        value = (value ^ c) * 16777619U;
+    return value;
+}
+
+std::uint32_t to_candidate(std::uint32_t any) {
+    constexpr std::uint32_t count = (highest - lowest) / 0x10000U + 1;
+    return lowest + (any % count) * 0x10000U;
+}
+
+bool is_somebodys(std::uint32_t id) {
+    return ::getpwuid(id) != nullptr || ::getgrgid(id) != nullptr; // NOLINT(concurrency-mt-unsafe): one thread
+}
+
+} // namespace
+
+bool IdRange::take(std::uint32_t base) {
+    if (!may_be_picked(base))
+        return false;
+    const std::string path = std::format("{}/{}", folder, base);
+    unique_fd lock(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+    if (!lock)
+        fail_errno("opening {}", path);
+    struct flock whole{};
+    whole.l_type = F_WRLCK;
+    whole.l_whence = SEEK_SET;
+    if (::fcntl(lock.get(), F_OFD_SETLK, &whole) < 0) {
+        if (errno == EAGAIN || errno == EACCES)
+            return false;
+        fail_errno("locking {}", path);
+    }
+    struct stat st{};
+    if (::fstat(lock.get(), &st) < 0)
+        fail_errno("looking at {}", path);
+    if (st.st_nlink == 0) // its last owner removed it meanwhile; another file is the lock now
+        return false;
+    base_ = base;
+    path_ = path;
+    lock_ = std::move(lock);
+    return true;
+}
+
+IdRange::IdRange(std::uint32_t wanted, std::string_view name) {
+    std::filesystem::create_directories(folder);
+    for (int attempt = 0; attempt < attempts; ++attempt) {
+        std::uint32_t candidate = 0;
+        if (attempt == 0)
+            candidate = wanted; // files that are its already make it the machine's own
+        else if (attempt == 1)
+            candidate = to_candidate(hash(name));
+        else if (::getrandom(&candidate, sizeof candidate, 0) == sizeof candidate)
+            candidate = to_candidate(candidate);
+        if (take(candidate) && (attempt == 0 || !is_somebodys(candidate)))
+            return;
+        if (lock_) {
+            ::unlink(path_.c_str());
+            lock_.reset();
+        }
+    }
+    fail_code(EBUSY, "picking a range of users for machine \"{}\": none of {} was free", name, attempts);
+}
+
+IdRange::~IdRange() {
+    if (lock_)
+        ::unlink(path_.c_str());
+}
+
+} // namespace berth

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// Ranges of 65536 users that are nobody else's.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/unique_fd.hpp"
+
+namespace berth {
+
+/// A picked range, ours for as long as this lives. systemd-nspawn sees our locks, and we see its.
+class IdRange {
+public:
+    /// Picks a range: the one from `wanted` on if it may be picked and is free, else one made from
+    /// `name`, else any. Throws Error when none is found.
+    IdRange(std::uint32_t wanted, std::string_view name);
+    IdRange(const IdRange &) = delete;
+    IdRange &operator=(const IdRange &) = delete;
+    ~IdRange();
+
+    [[nodiscard]] std::uint32_t base() const { return base_; }
+
+private:
+    bool take(std::uint32_t base);
+
+    std::uint32_t base_ = 0;
+    std::string path_;
+    unique_fd lock_;
+};
+
+} // namespace berth

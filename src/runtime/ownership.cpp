@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "runtime/ownership.hpp"
+
+#include <dirent.h>
+#include <endian.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstring>
+#include <memory>
+#include <vector>
+
+#include <linux/posix_acl.h>
+#include <linux/posix_acl_xattr.h>
+
+#include "base/error.hpp"
+#include "base/unique_fd.hpp"
+#include "runtime/id_maps.hpp"
+#include "runtime/mounts.hpp"
+
+namespace berth::ownership {
+
+namespace {
+
+constexpr std::uint64_t report_every = 1000;
+
+constexpr std::uint32_t shifted(std::uint32_t id, std::uint32_t base) {
+    return base + (id & 0xffffU);
+}
+
+struct CloseDirectory {
+    void operator()(DIR *directory) const noexcept { ::closedir(directory); }
+};
+
+class Walk {
+public:
+    Walk(std::uint32_t base, dev_t device, const std::function<void(std::uint64_t)> &progress)
+        : base_(base), device_(device), progress_(progress) {}
+
+    /// What is in the directory behind `fd`, not it itself.
+    void enter(unique_fd fd, const std::string &path) {
+        const std::unique_ptr<DIR, CloseDirectory> directory(::fdopendir(fd.get()));
+        if (!directory)
+            fail_errno("reading the directory {}", path);
+        const int at = fd.release(); // the stream's from now on
+        errno = 0;
+        while (const dirent *entry = ::readdir(directory.get())) { // NOLINT(concurrency-mt-unsafe): its own stream
+            const std::string name(static_cast<const char *>(entry->d_name));
+            if (name != "." && name != "..")
+                visit(at, name, path + "/" + name);
+            errno = 0;
+        }
+        if (errno != 0)
+            fail_errno("reading the directory {}", path);
+    }
+
+    void change(int at, const std::string &name, const struct stat &st, const std::string &path) {
+        const uid_t uid = shifted(st.st_uid, base_);
+        const gid_t gid = shifted(st.st_gid, base_);
+        if (!S_ISLNK(st.st_mode))
+            shift_acls(at, name, path);
+        if (uid != st.st_uid || gid != st.st_gid) {
+            if (::fchownat(at, name.c_str(), uid, gid, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) < 0)
+                fail_errno("changing the owner of {}", path);
+            // chown(2) takes set-user-ID and the like away
+            if (!S_ISLNK(st.st_mode) && (st.st_mode & 07000U) != 0
+                && ::fchmodat(at, name.empty() ? "." : name.c_str(), st.st_mode & 07777U, 0) < 0)
+                fail_errno("restoring the mode of {}", path);
+        }
+        if (++count_ % report_every == 0)
+            progress_(count_);
+    }
+
+private:
+    void visit(int at, const std::string &name, const std::string &path) {
+        struct stat st{};
+        if (::fstatat(at, name.c_str(), &st, AT_SYMLINK_NOFOLLOW) < 0)
+            fail_errno("looking at {}", path);
+        if (st.st_dev != device_)
+            return; // something mounted there
+        if (S_ISDIR(st.st_mode)) {
+            unique_fd fd(::openat(at, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+            if (!fd)
+                fail_errno("opening the directory {}", path);
+            enter(std::move(fd), path);
+        }
+        change(at, name, st, path);
+    }
+
+    /// acl(5): entries of named users and groups hold IDs, too.
+    void shift_acls(int at, const std::string &name, const std::string &path) const {
+        const unique_fd fd(::openat(at, name.empty() ? "." : name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+        if (!fd)
+            fail_errno("opening {}", path);
+        const std::string link = std::format("/proc/self/fd/{}", fd.get());
+        for (const char *kind : {"system.posix_acl_access", "system.posix_acl_default"})
+            shift_acl(link, kind, path);
+    }
+
+    void shift_acl(const std::string &link, const char *kind, const std::string &path) const {
+        std::array<char, 65536> value{};
+        const ssize_t n = ::getxattr(link.c_str(), kind, value.data(), value.size());
+        if (n < 0) {
+            if (errno == ENODATA || errno == EOPNOTSUPP)
+                return;
+            fail_errno("reading an ACL of {}", path);
+        }
+        bool changed = false;
+        for (std::size_t i = sizeof(posix_acl_xattr_header); i + sizeof(posix_acl_xattr_entry) <= static_cast<std::size_t>(n);
+             i += sizeof(posix_acl_xattr_entry)) {
+            posix_acl_xattr_entry entry{};
+            std::memcpy(&entry, value.data() + i, sizeof entry);
+            const auto tag = le16toh(entry.e_tag);
+            if (tag != ACL_USER && tag != ACL_GROUP)
+                continue;
+            entry.e_id = htole32(shifted(le32toh(entry.e_id), base_));
+            std::memcpy(value.data() + i, &entry, sizeof entry);
+            changed = true;
+        }
+        if (changed && ::setxattr(link.c_str(), kind, value.data(), static_cast<std::size_t>(n), 0) < 0)
+            fail_errno("writing an ACL of {}", path);
+    }
+
+    std::uint32_t base_;
+    dev_t device_;
+    const std::function<void(std::uint64_t)> &progress_;
+    std::uint64_t count_ = 0;
+};
+
+} // namespace
+
+bool can_map(const std::string &path) {
+    const unique_fd mount = mounts::clone_tree(AT_FDCWD, path, false);
+    const user_namespace::Range any{.inside = 0, .outside = 1, .count = 1};
+    const unique_fd users = user_namespace::make({.users = {any}, .groups = {any}});
+    try {
+        mounts::set_id_map(mount.get(), users.get(), false);
+        return true;
+    } catch (const Error &) { // EINVAL, EPERM or EOPNOTSUPP: no
+        return false;
+    }
+}
+
+void move_to(const std::string &path, std::uint32_t base, const std::function<void(std::uint64_t)> &progress) {
+    if (range_base(base) != base)
+        fail("files can be given to ranges that begin at a multiple of 65536 only, not to one from {} on", base);
+    unique_fd root(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    struct stat st{};
+    if (!root || ::fstat(root.get(), &st) < 0)
+        fail_errno("opening the directory {}", path);
+    if (st.st_uid == shifted(st.st_uid, base) && st.st_gid == shifted(st.st_gid, base))
+        return; // done before
+    Walk walk(base, st.st_dev, progress);
+    const unique_fd self(::openat(root.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!self)
+        fail_errno("opening the directory {}", path);
+    walk.enter(std::move(root), path);
+    walk.change(self.get(), "", st, path);
+}
+
+} // namespace berth::ownership

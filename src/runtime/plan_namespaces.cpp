@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// Namespaces: those of the users, and those that are shared with others.
+#include <sys/stat.h>
+
+#include <filesystem>
+
+#include "base/env_file.hpp"
+#include "base/error.hpp"
+#include "base/io.hpp"
+#include "base/parse.hpp"
+#include "runtime/plan_parts.hpp"
+
+namespace berth::plan_parts {
+
+namespace {
+
+/// The namespace file that "--network-of=" and its like mean. `kind` as in /proc/PID/ns.
+std::string namespace_of(const std::string &whose, const char *kind, const std::string &origin) {
+    if (whose.empty() || whose.starts_with('/'))
+        return whose;
+    const auto text = read_file_if_there("/run/systemd/machines/" + whose);
+    if (!text)
+        fail("{}: no machine \"{}\" is running", origin, whose);
+    const auto state = parse_env_file(*text);
+    const auto leader = state.find("LEADER");
+    if (leader == state.end() || !parse_unsigned(leader->second))
+        fail("{}: it is not known which process leads machine \"{}\"", origin, whose);
+    return std::format("/proc/{}/ns/{}", leader->second, kind);
+}
+
+/// The first ID of the range that the tree's owner is in.
+std::uint32_t base_of_tree(const RootPlan &root) {
+    struct stat st{};
+    const std::string &tree = root.layers.empty() ? root.image : root.layers.back();
+    if (::stat(tree.c_str(), &st) < 0)
+        fail_errno("looking at {}", tree);
+    return st.st_uid & 0xffff0000U;
+}
+
+} // namespace
+
+UsersPlan users(const MachineConfig &config, const RootPlan &root) {
+    using Mode = UsersConfig::Mode;
+    using Ownership = UsersConfig::Ownership;
+    UsersPlan users;
+    users.enabled = config.users.mode != Mode::no;
+    users.ownership = config.users.ownership.value_or(Ownership::automatic);
+    switch (config.users.mode) {
+    case Mode::no:
+        users.ownership = Ownership::off;
+        break;
+    case Mode::yes: users.base = base_of_tree(root); break;
+    case Mode::pick: users.pick = true; break;
+    case Mode::identity: break;
+    case Mode::managed:
+        fail("{}: ranges managed by systemd-nsresourced are not supported yet; pick takes a free one",
+             origin_of(config, "exec.private_users", "--private-users"));
+    case Mode::fixed:
+        users.base = config.users.base;
+        users.count = config.users.count;
+        break;
+    }
+    if (users.ownership == Ownership::chown && root.is_overlay())
+        fail("{}: layers are never written to, so their files keep their owners; use map",
+             origin_of(config, "files.private_users_ownership", "--private-users-ownership"));
+    if (!config.users.bind_users.empty())
+        fail("{}: users of the host are not bound into machines yet",
+             origin_of(config, "files.bind_user", "--bind-user"));
+    return users;
+}
+
+JoinPlan join(const MachineConfig &config) {
+    const JoinConfig &asked = config.join;
+    const std::string network = origin_of(config, "network.network_of", "--network-of");
+    if (!asked.network.empty() && !config.network.namespace_path.empty())
+        fail("{}: only one network namespace can be entered", network);
+    const std::string &net = asked.network.empty() ? config.network.namespace_path : asked.network;
+    JoinPlan join{.network = namespace_of(net, "net", network),
+                  .ipc = namespace_of(asked.ipc, "ipc", origin_of(config, "exec.ipc_of", "--ipc-of")),
+                  .pid = namespace_of(asked.pid, "pid", origin_of(config, "exec.pid_of", "--pid-of")),
+                  .uts = namespace_of(asked.uts, "uts", origin_of(config, "exec.uts_of", "--uts-of"))};
+    if (!join.pid.empty() && config.exec.boot)
+        fail("{}: an init must be PID 1, which it cannot be among the processes of another machine",
+             origin_of(config, "exec.pid_of", "--pid-of"));
+    if (join.any() && config.users.mode != UsersConfig::Mode::no)
+        fail("{}: namespaces of others belong to their users, so a machine with users of its own cannot enter them",
+             origin_of(config, "exec.private_users", "--private-users"));
+    return join;
+}
+
+} // namespace berth::plan_parts

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/env_file.hpp"
+#include "base/error.hpp"
+#include "base/io.hpp"
+#include "base/names.hpp"
+#include "base/parse.hpp"
+#include "runtime/plan_parts.hpp"
+
+namespace berth::plan_parts {
+
+namespace {
+
+/// What the host tells of itself: container_host_* of the Container Interface.
+void add_host_words(std::vector<std::pair<std::string, std::string>> &environment) {
+    const auto text = read_file_if_there("/etc/os-release");
+    if (!text)
+        return;
+    const auto host = parse_env_file(*text);
+    for (const std::string_view key : {"ID", "BUILD_ID", "VERSION_ID", "VARIANT_ID"}) {
+        std::string name = "container_host_" + std::string(key);
+        std::ranges::transform(name, name.begin(), [](unsigned char c) { return std::tolower(c); });
+        if (const auto value = host.find(std::string(key)); value != host.end())
+            environment.emplace_back(name, value->second);
+    }
+}
+
+} // namespace
+
+ProcessPlan process(const MachineConfig &config) {
+    const ExecConfig &exec = config.exec;
+    ProcessPlan plan{.limits = exec.limits,
+                     .oom_score_adjust = exec.oom_score_adjust,
+                     .cpu_affinity = exec.cpu_affinity,
+                     .personality = exec.personality,
+                     .no_new_privileges = exec.no_new_privileges,
+                     .system_call_filter = exec.system_call_filter,
+                     .suppress_sync = exec.suppress_sync,
+                     .selinux_context = exec.selinux_context};
+    const std::string origin = origin_of(config, "exec.ambient_capability", "--ambient-capability");
+    if (std::ranges::contains(exec.ambient_capability, "all"))
+        fail("{}: \"all\" is not taken here: name the capabilities", origin);
+    plan.ambient = capabilities::from_names(exec.ambient_capability);
+    const bool labelled = !exec.selinux_context.empty() || !exec.selinux_apifs_context.empty();
+    if (labelled && ::access("/sys/fs/selinux", F_OK) < 0)
+        fail("{}: this host has no SELinux, so nothing could be labelled",
+             exec.selinux_context.empty()
+                 ? origin_of(config, "exec.selinux_apifs_context", "--selinux-apifs-context")
+                 : origin_of(config, "exec.selinux_context", "--selinux-context"));
+    return plan;
+}
+
+std::vector<std::pair<std::string, std::string>>
+environment(const MachineConfig &config, const HostFacts &facts, const LaunchPlan &plan) {
+    std::vector<std::pair<std::string, std::string>> environment{
+        {"PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
+        {"container", "berth"},
+        {"container_uuid", uuid_of(plan.machine_id)},
+        {"TERM", facts.terminal_type.empty() ? "vt220" : facts.terminal_type},
+        {"LANG", "C.UTF-8"},
+        {"NOTIFY_SOCKET", "/run/host/notify"},
+    };
+    if (!plan.credentials.empty())
+        environment.emplace_back("CREDENTIALS_DIRECTORY", "/run/host/credentials");
+    add_host_words(environment);
+    for (const auto &[name, value] : config.exec.environment) {
+        const auto same = std::ranges::find(environment, name, [](const auto &entry) { return entry.first; });
+        if (same != environment.end())
+            same->second = value;
+        else
+            environment.emplace_back(name, value);
+    }
+    return environment;
+}
+
+UnitPlan unit(const MachineConfig &config, const std::string &name) {
+    const UnitConfig &asked = config.unit;
+    if (asked.keep_unit && (!asked.properties.empty() || !asked.slice.empty()))
+        fail("{}: the unit we run in is kept, so it takes no slice or properties from here",
+             origin_of(config, "unit.keep_unit", "--keep-unit"));
+    UnitPlan unit{.register_machine = asked.register_machine,
+                  .keep_unit = asked.keep_unit,
+                  .scope = {},
+                  .slice = {},
+                  .properties = asked.properties};
+    if (!asked.keep_unit) {
+        unit.scope = scope_name(name);
+        unit.slice = asked.slice.empty() ? "machine.slice" : asked.slice;
+        if (!unit.slice.ends_with(".slice"))
+            unit.slice += ".slice";
+    }
+    return unit;
+}
+
+ResolvConf resolv_conf(ResolvConf mode, const LaunchPlan &plan) {
+    if (mode != ResolvConf::automatic)
+        return mode;
+    if ((plan.namespaces & CLONE_NEWNET) != 0 || !plan.join.network.empty())
+        return ResolvConf::off; // the machine's network is no matter of the host's
+    const bool stub = ::access("/run/systemd/resolve/stub-resolv.conf", F_OK) == 0;
+    if (plan.root.read_only)
+        return stub ? ResolvConf::bind_stub : ResolvConf::bind_host;
+    return stub ? ResolvConf::copy_stub : ResolvConf::copy_host;
+}
+
+Timezone timezone(Timezone mode, const LaunchPlan &plan) {
+    if (mode != Timezone::automatic)
+        return mode;
+    return plan.root.read_only ? Timezone::bind : Timezone::symlink;
+}
+
+} // namespace berth::plan_parts

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "runtime/scratch.hpp"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <format>
+
+#include "base/error.hpp"
+
+namespace berth {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr const char *parent = "/var/tmp";
+constexpr std::string_view prefix = ".#berth-";
+
+/// Removes the folders that nobody holds a lock on any more.
+void sweep() {
+    std::error_code error;
+    for (const fs::directory_entry &entry : fs::directory_iterator(parent, error)) {
+        if (!entry.path().filename().native().starts_with(prefix))
+            continue;
+        const unique_fd folder(
+            ::open(entry.path().c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+        struct stat st{};
+        if (!folder || ::fstat(folder.get(), &st) < 0 || st.st_uid != 0) // anybody may write to /var/tmp
+            continue;
+        if (::flock(folder.get(), LOCK_EX | LOCK_NB) == 0)
+            fs::remove_all(entry.path(), error);
+    }
+}
+
+} // namespace
+
+void Scratch::begin() {
+    sweep();
+    std::string name = std::format("{}/{}XXXXXX", parent, prefix);
+    if (::mkdtemp(name.data()) == nullptr)
+        fail_errno("creating a temporary directory in {}", parent);
+    folder_ = name;
+    lock_.reset(::open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!lock_ || ::flock(lock_.get(), LOCK_EX | LOCK_NB) < 0)
+        fail_errno("locking {}", folder_);
+}
+
+std::string Scratch::make_directory(unsigned owner, unsigned mode) {
+    if (folder_.empty())
+        begin();
+    const std::string path = std::format("{}/{}", folder_, count_++);
+    if (::mkdir(path.c_str(), 0700) < 0 || ::chown(path.c_str(), owner, owner) < 0
+        || ::chmod(path.c_str(), mode) < 0)
+        fail_errno("creating the directory {}", path);
+    return path;
+}
+
+Scratch::~Scratch() {
+    if (folder_.empty())
+        return;
+    std::error_code ignored;
+    fs::remove_all(folder_, ignored);
+}
+
+} // namespace berth

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "runtime/sources.hpp"
+
+#include <fcntl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "base/error.hpp"
+#include "base/parse.hpp"
+#include "base/rooted.hpp"
+#include "runtime/mounts.hpp"
+#include "runtime/overlay.hpp"
+
+namespace berth::sources {
+
+namespace {
+
+using Kind = MountConfig::Kind;
+
+/// The source as a descriptor (O_PATH), in the tree or on the host. Empty with ENOENT in errno
+/// when there is none.
+unique_fd locate(const MountConfig::Source &source, int tree) {
+    if (source.inside)
+        return rooted::try_open(tree, source.path, O_PATH);
+    return unique_fd(::open(source.path.c_str(), O_PATH | O_CLOEXEC));
+}
+
+unique_fd require(const MountConfig::Source &source, int tree) {
+    unique_fd fd = locate(source, tree);
+    if (!fd)
+        fail_errno("opening {}{}", source.inside ? "in the tree " : "", source.path);
+    return fd;
+}
+
+/// The owner of what is at the destination inside; root where nothing is.
+void destination_owner(const MountPlan &mount, int tree, const IdMaps &ids, uid_t &uid, gid_t &gid) {
+    const unique_fd target = rooted::try_open(tree, mount.destination, O_PATH);
+    struct stat st{};
+    if (!target || ::fstat(target.get(), &st) < 0)
+        return;
+    uid = st.st_uid - std::min(st.st_uid, ids.base());
+    gid = st.st_gid - std::min(st.st_gid, ids.base());
+}
+
+void map_users(const MountPlan &mount, int fd, const struct stat &source, int tree, IdMaps &ids) {
+    uid_t uid = 0;
+    gid_t gid = 0;
+    switch (mount.id_map) {
+    case IdMap::none: break;
+    case IdMap::idmap: ids.map_all(fd, mount.recursive); break;
+    case IdMap::owneridmap: destination_owner(mount, tree, ids, uid, gid); [[fallthrough]];
+    case IdMap::rootidmap: ids.map_owner(fd, source, uid, gid, mount.recursive); break;
+    }
+}
+
+unique_fd open_bind(const MountPlan &mount, int tree, IdMaps &ids, Scratch &scratch) {
+    MountConfig::Source source = mount.sources[0];
+    if (source.path.empty())
+        source.path = scratch.make_directory(ids.base(), 0755);
+    const unique_fd place = locate(source, tree);
+    if (!place) {
+        if (mount.optional && errno == ENOENT)
+            return {};
+        fail_errno("opening {}{}", source.inside ? "in the tree " : "", source.path);
+    }
+    struct stat st{};
+    if (::fstat(place.get(), &st) < 0)
+        fail_errno("looking at {}", source.path);
+    unique_fd fd = mounts::clone_tree(place.get(), "", mount.recursive);
+    map_users(mount, fd.get(), st, tree, ids);
+    if (mount.read_only)
+        mounts::set_attributes(fd.get(), MOUNT_ATTR_RDONLY, 0, true);
+    return fd;
+}
+
+unique_fd make_tmpfs(const MountPlan &mount, const IdMaps &ids) {
+    const std::string owner = std::to_string(ids.base());
+    std::vector<mounts::Option> options{{"source", "tmpfs"}};
+    const auto has = [&](std::string_view name) {
+        return std::ranges::contains(options, name, &mounts::Option::first);
+    };
+    for (const std::string &option : split(mount.options, ',')) {
+        const auto at = option.find('=');
+        if (!option.empty())
+            options.emplace_back(option.substr(0, at), at == std::string::npos ? "" : option.substr(at + 1));
+    }
+    unsigned attributes = MOUNT_ATTR_NODEV | MOUNT_ATTR_STRICTATIME;
+    // Words about the mount rather than the filesystem (mount(8), "Filesystem-independent options").
+    std::erase_if(options, [&](const mounts::Option &option) {
+        struct Word {
+            std::string_view name;
+            unsigned set;
+        };
+        for (const Word &word : {Word{"ro", MOUNT_ATTR_RDONLY}, Word{"nosuid", MOUNT_ATTR_NOSUID},
+                                 Word{"nodev", MOUNT_ATTR_NODEV}, Word{"noexec", MOUNT_ATTR_NOEXEC},
+                                 Word{"rw", 0}, Word{"suid", 0}, Word{"exec", 0}})
+            if (option.second.empty() && option.first == word.name) {
+                attributes |= word.set;
+                return true;
+            }
+        return false;
+    });
+    if (!has("mode"))
+        options.emplace_back("mode", "0755");
+    for (const char *name : {"uid", "gid"})
+        if (!has(name))
+            options.emplace_back(name, owner);
+    return mounts::new_filesystem("tmpfs", options, attributes);
+}
+
+/// A folder beside the upper for overlayfs's own use; on the same filesystem, as it must be.
+std::string work_beside(const std::string &upper) {
+    const std::filesystem::path path(upper);
+    std::string work = (path.parent_path() / (".#" + path.filename().native() + ".berth-work")).native();
+    if (::mkdir(work.c_str(), 0700) < 0 && errno != EEXIST)
+        fail_errno("creating the directory {}", work);
+    return work;
+}
+
+unique_fd open_overlay(const MountPlan &mount, int tree, Scratch &scratch, const IdMaps &ids) {
+    overlay::Request request;
+    std::vector<unique_fd> held; // layers in the tree have no path of the host's but this
+    const auto path_of = [&](const MountConfig::Source &source) {
+        if (!source.inside)
+            return source.path;
+        held.push_back(require(source, tree));
+        return std::format("/proc/self/fd/{}", held.back().get());
+    };
+    for (const MountConfig::Source &source : mount.sources)
+        if (!source.path.empty())
+            request.lowers.push_back({.path = path_of(source)});
+    if (!mount.read_only) {
+        const MountConfig::Source &upper = mount.sources.back();
+        if (upper.path.empty()) {
+            const std::string folder = scratch.make_directory(0, 0700);
+            request.upper = folder + "/upper";
+            request.work = folder + "/work";
+            if (::mkdir(request.upper.c_str(), 0755) < 0 || ::chown(request.upper.c_str(), ids.base(), ids.base()) < 0
+                || ::mkdir(request.work.c_str(), 0700) < 0)
+                fail_errno("making an upper in {}", folder);
+        } else if (upper.inside) {
+            fail("the layer that is written to must be on the host");
+        } else {
+            request.lowers.pop_back();
+            request.upper = upper.path;
+            request.work = work_beside(upper.path);
+        }
+    }
+    if (request.lowers.empty())
+        fail("an overlay needs a layer below the one that is written to");
+    IdMaps as_they_are;
+    return overlay::mount(request, as_they_are);
+}
+
+} // namespace
+
+unique_fd open(const MountPlan &mount, int tree, IdMaps &ids, Scratch &scratch) {
+    try {
+        switch (mount.kind) {
+        case Kind::bind: return open_bind(mount, tree, ids, scratch);
+        case Kind::tmpfs: return make_tmpfs(mount, ids);
+        case Kind::overlay: return open_overlay(mount, tree, scratch, ids);
+        case Kind::inaccessible: break;
+        }
+        return {};
+    } catch (const Error &error) {
+        throw Error(mount.origin.text + ": " + error.what(), error.code());
+    }
+}
+
+} // namespace berth::sources

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// What is mounted into the tree: sources as detached mounts.
+#pragma once
+
+#include "base/unique_fd.hpp"
+#include "runtime/id_maps.hpp"
+#include "runtime/plan.hpp"
+#include "runtime/scratch.hpp"
+
+namespace berth::sources {
+
+/// The detached mount for `mount`; empty for one that is made of what is at its destination.
+/// `tree` is the machine's tree (O_PATH, attached).
+/// Throws Error naming the setting. Empty, too, when an optional source inside is missing.
+[[nodiscard]] unique_fd open(const MountPlan &mount, int tree, IdMaps &ids, Scratch &scratch);
+
+} // namespace berth::sources

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "runtime/user_namespace.hpp"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <format>
+#include <string>
+
+#include "base/error.hpp"
+#include "base/io.hpp"
+#include "base/pidfd.hpp"
+#include "runtime/namespaces.hpp"
+
+namespace berth::user_namespace {
+
+namespace {
+
+void write_map(pid_t pid, const char *name, const std::vector<Range> &ranges) {
+    std::string text;
+    for (const Range &range : ranges)
+        text += std::format("{} {} {}\n", range.inside, range.outside, range.count);
+    const std::string path = std::format("/proc/{}/{}", pid, name);
+    const unique_fd fd(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+    if (!fd)
+        fail_errno("opening {}", path);
+    // the kernel wants the whole map in one write(2)
+    if (::write(fd.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()))
+        fail_errno("mapping the users of the machine ({})", path);
+}
+
+} // namespace
+
+void write_maps(pid_t pid, const Maps &maps) {
+    write_map(pid, "uid_map", maps.users);
+    write_map(pid, "gid_map", maps.groups);
+}
+
+unique_fd make(const Maps &maps) {
+    // A namespace needs a process to be born with it; this one does nothing else.
+    const namespaces::Child child = namespaces::fork_into(CLONE_NEWUSER);
+    if (child.pid == 0) {
+        ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+        for (;;)
+            ::pause();
+    }
+    struct End {
+        int pidfd;
+        ~End() {
+            siginfo_t info{};
+            pidfd::send_signal(pidfd, SIGKILL);
+            while (::waitid(P_PIDFD, static_cast<id_t>(pidfd), &info, WEXITED) < 0 && errno == EINTR) {
+            }
+        }
+    };
+    const End end{child.pidfd.get()};
+    write_maps(child.pid, maps);
+    const std::string path = std::format("/proc/{}/ns/user", child.pid);
+    unique_fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!fd)
+        fail_errno("opening {}", path);
+    return fd;
+}
+
+} // namespace berth::user_namespace
