@@ -7,7 +7,7 @@
 #include <format>
 
 #include "base/error.hpp"
-#include "berth/leader.hpp"
+#include "berth/machine.hpp"
 #include "berth/session.hpp"
 #include "berth/verbs.hpp"
 #include "runtime/join.hpp"
@@ -18,27 +18,6 @@ namespace {
 
 constexpr const char *default_path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 constexpr const char *fallback_shell = "/bin/sh";
-
-/// A joined machine, and the pidfd that its Target refers to.
-struct Machine {
-    unique_fd leader;
-    join::Target target;
-};
-
-Machine open_machine(const std::string &name) {
-    if (name.empty() || name == ".host")
-        return {.leader = {}, .target = join::host()};
-    Machine machine;
-    machine.leader = open_leader(name);
-    try {
-        machine.target = join::look_at(machine.leader.get());
-    } catch (const Error &error) {
-        if (error.code() == EACCES || error.code() == EPERM)
-            throw Error(std::string(error.what()) + "; joining a machine needs root", error.code());
-        throw;
-    }
-    return machine;
-}
 
 /// A clean environment for `user`; what was asked for on the command line comes last and wins.
 std::vector<std::string> environment_of(const users::User &user, const std::vector<std::string> &wanted) {

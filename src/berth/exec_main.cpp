@@ -10,6 +10,8 @@ namespace {
 constexpr std::array actions{
     berth::cli::Action{"exec", berth::cli::exec},
     berth::cli::Action{"shell", berth::cli::shell},
+    berth::cli::Action{"bind", berth::cli::bind},
+    berth::cli::Action{"unbind", berth::cli::unbind},
 };
 
 } // namespace

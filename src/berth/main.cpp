@@ -54,5 +54,6 @@ int main(int argc, char **argv) {
         return become(run, argv + 1);
     }
     // Where an option comes before the verb, berth-ctl finds out.
-    return become(verb == "exec" || verb == "shell" ? exec : verb == "config" ? config : ctl, argv);
+    const bool joins = verb == "exec" || verb == "shell" || verb == "bind" || verb == "unbind";
+    return become(joins ? exec : verb == "config" ? config : ctl, argv);
 }

@@ -127,6 +127,10 @@ constexpr std::array options{
         set_max_addresses},
     Option{'o', "output", "MODE", "Output as short, json, json-pretty; for log lines also cat, short-iso…",
         set_output},
+    Option{0, "read-only", nullptr, "Make the mount read-only",
+        [](S &s, const char *) { s.read_only = true; }},
+    Option{0, "mkdir", nullptr, "Make the path to mount on when it is missing",
+        [](S &s, const char *) { s.make_directories = true; }},
     Option{0, "now", nullptr, "Start or power off the machine at once too",
         [](S &s, const char *) { s.now = true; }},
     Option{'H', "host", "HOST", "", [](S &, const char *host) {

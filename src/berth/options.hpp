@@ -22,6 +22,8 @@ struct Settings {
     bool full = false;
     bool only_values = false;
     bool now = false;
+    bool read_only = false;
+    bool make_directories = false;
     std::vector<std::string> properties;
     std::string kill_whom = "all";
     int signal = 0; ///< 0: SIGTERM

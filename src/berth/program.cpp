@@ -41,7 +41,8 @@ void flush_output() {
 const char *program_of(const Verb &verb) {
     if (verb.name == "config")
         return "berth-config";
-    return verb.before_command != unlimited ? "berth-exec" : "berth-ctl";
+    const bool joins = verb.before_command != unlimited || verb.name == "bind" || verb.name == "unbind";
+    return joins ? "berth-exec" : "berth-ctl";
 }
 
 int run_verb(const Invocation &invocation, char **argv, std::span<const Action> actions) {

@@ -28,5 +28,7 @@ namespace berth::cli {
 
 [[nodiscard]] int exec(const Invocation &invocation);
 [[nodiscard]] int shell(const Invocation &invocation);
+[[nodiscard]] int bind(const Invocation &invocation);
+[[nodiscard]] int unbind(const Invocation &invocation);
 
 } // namespace berth::cli

@@ -22,6 +22,7 @@
 #include "runtime/process.hpp"
 #include "runtime/protocol.hpp"
 #include "runtime/registration.hpp"
+#include "runtime/steps.hpp"
 #include "runtime/supervisor.hpp"
 #include "runtime/tree.hpp"
 #include "runtime/tree_template.hpp"
@@ -117,8 +118,10 @@ Launcher::Launcher(LaunchPlan plan) : plan_(std::move(plan)) {
     if (!plan_.root.template_tree.empty())
         tree_template::instantiate(plan_.root.template_tree, plan_.root.layers.front());
     settle_users();
+    steps::reached("users");
     root::prepare_upper(plan_.root, ids_.map_trees());
     locks_ = root::lock_trees(plan_.root);
+    steps::reached("locked");
 }
 
 void Launcher::leave_host_mounts() {
@@ -180,6 +183,7 @@ supervisor::Machine Launcher::start(int payload) {
         if (payload >= 0)
             cgroup::give(payload, ids_.base());
     }
+    steps::reached("assembled");
     namespaces::Child child;
     {
         const namespaces::Entered entered(joined(plan_.join));
@@ -194,11 +198,13 @@ supervisor::Machine Launcher::start(int payload) {
     }
     theirs.reset();
     Reaper reaper(child.pidfd.get());
+    steps::reached("born");
     if (assembled) {
         tree::release();
         user_namespace::write_maps(child.pid, ids_.of_machine());
         protocol::send(ours.get(), protocol::Kind::mapped);
     }
+    steps::reached("mapped");
     process::limit(plan_.process, child.pid);
     try {
         registration::enter(plan_, child.pidfd.get());
@@ -208,8 +214,10 @@ supervisor::Machine Launcher::start(int payload) {
             (void)protocol::expect(ours.get(), protocol::Kind::mounted, 0ms, "making the machine");
         throw;
     }
+    steps::reached("registered");
     protocol::Message mounted =
         protocol::expect(ours.get(), protocol::Kind::mounted, mount_deadline, "mounting the machine's tree");
+    steps::reached("mounted");
     if (!assembled) {
         const bool piped = plan_.console == ConsoleMode::pipe;
         if (mounted.fds.size() != (piped ? 1U : 2U))
@@ -221,9 +229,12 @@ supervisor::Machine Launcher::start(int payload) {
     }
     if (payload < 0)
         enter_scope(child.pid);
+    steps::reached("placed");
     protocol::send(ours.get(), protocol::Kind::go);
+    steps::reached("sent");
     (void)protocol::expect(ours.get(), protocol::Kind::end, exec_deadline, "starting the machine");
     reaper.release();
+    steps::reached("running");
     return {.leader = child.pid,
             .pidfd = std::move(child.pidfd),
             .console = std::move(assembled->console),

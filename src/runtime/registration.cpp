@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "runtime/registration.hpp"
 
+#include <sys/stat.h>
 #include <systemd/sd-id128.h>
 
 #include "base/error.hpp"
@@ -25,13 +26,36 @@ BusMessagePtr new_call(sd_bus *bus, const LaunchPlan &plan, const char *member, 
     return message;
 }
 
+/// The devices that the machine's own nodes stand for, and those that the user binds in: others it
+/// could make nodes of, but not open.
+std::vector<std::string> device_rules(const LaunchPlan &plan) {
+    std::vector<std::string> rules{"DevicePolicy=closed", "DeviceAllow=/dev/net/tun rwm",
+                                   "DeviceAllow=/dev/fuse rwm", "DeviceAllow=char-pts rw"};
+    for (const MountPlan &mount : plan.mounts) {
+        if (mount.kind != MountConfig::Kind::bind || mount.sources[0].inside)
+            continue;
+        const std::string &path = mount.sources[0].path;
+        struct stat st{};
+        if (::stat(path.c_str(), &st) == 0 && (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)))
+            rules.push_back("DeviceAllow=" + path + (mount.read_only ? " r" : " rw"));
+    }
+    return rules;
+}
+
+/// What the scope is asked to be; what the user says comes last and counts.
+std::vector<std::string> properties_of(const LaunchPlan &plan) {
+    std::vector<std::string> all = device_rules(plan);
+    all.insert(all.end(), plan.unit.properties.begin(), plan.unit.properties.end());
+    return all;
+}
+
 void create(sd_bus *bus, const LaunchPlan &plan, int leader) {
     const BusMessagePtr message = new_call(bus, plan, "CreateMachine", leader);
     constexpr const char *what = "making a bus message";
     bus_call::check(::sd_bus_message_open_container(message.get(), 'a', "(sv)"), what);
     if (plan.unit.slice != "machine.slice")
         unit_properties::append_text(message.get(), "Slice", plan.unit.slice.c_str());
-    for (const std::string &property : plan.unit.properties)
+    for (const std::string &property : properties_of(plan))
         unit_properties::append(message.get(), property);
     bus_call::check(::sd_bus_message_close_container(message.get()), what);
     bus_call::call(bus, message.get(), "registering machine \"" + plan.name + "\" with berthd");
@@ -49,7 +73,7 @@ void enter(const LaunchPlan &plan, int leader) {
                      {.name = unit.scope,
                       .description = "Container " + plan.name,
                       .slice = unit.slice,
-                      .properties = unit.properties},
+                      .properties = properties_of(plan)},
                      leader);
     } else if (unit.keep_unit) {
         const BusMessagePtr message = new_call(bus.get(), plan, "RegisterMachine", leader);

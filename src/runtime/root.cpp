@@ -143,6 +143,14 @@ unique_fd empty_root(int base, const IdMaps &ids) {
             || ::fchownat(root.get(), name, ids.base(), ids.base(), AT_SYMLINK_NOFOLLOW) < 0)
             fail_errno("making the link /{}", name);
     }
+    struct Folder {
+        const char *name;
+        mode_t mode;
+    };
+    for (const Folder &folder : {Folder{"etc", 0755}, Folder{"root", 0700}, Folder{"var", 0755}})
+        if (::mkdirat(root.get(), folder.name, folder.mode) < 0
+            || ::fchownat(root.get(), folder.name, ids.base(), ids.base(), 0) < 0)
+            fail_errno("making the directory /{}", folder.name);
     return root;
 }
 

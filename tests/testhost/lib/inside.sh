@@ -81,6 +81,8 @@ main() {
         mkdir -p "$state/$folder"
         mount --bind "$state/$folder" "$root/var/lib/$folder"
     done
+    mkdir -p -m 1777 "$state/tmp"
+    mount --bind "$state/tmp" "$root/var/tmp"
 
     if [[ -n $cgroup ]]; then
         mask_units "$root/run/systemd/system"

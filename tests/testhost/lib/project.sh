@@ -6,6 +6,7 @@
 variant=plain
 
 setup_options() {
+    echo -Dhooks=true # for the tests that kill launchers on their way
     case $variant in
         plain) ;;
         sanitize) echo -Db_sanitize=address,undefined ;;
@@ -39,7 +40,12 @@ compile_locked() {
     mapfile -t options < <(setup_options)
     in_chamber /bin/bash -euc '
         export CCACHE_DIR=/ccache
-        [[ -e /build/build.ninja ]] || meson setup /build /src "$@"
+        if [[ ! -e /build/build.ninja ]]; then
+            meson setup /build /src "$@"
+        elif [[ $(cat /build/options 2>/dev/null) != "$*" ]]; then
+            meson configure /build "$@"
+        fi
+        echo "$*" >/build/options
         ninja -C /build' compile "${options[@]}" ||
         die "building $source_dir in $(build_folder) failed (the messages are above)"
 }

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// `berth bind` and `berth unbind`: mounts into machines that run.
+#include "base/error.hpp"
+#include "berth/machine.hpp"
+#include "berth/verbs.hpp"
+#include "runtime/live_mounts.hpp"
+
+namespace berth::cli {
+
+namespace {
+
+std::string absolute(const std::string &path) {
+    if (!path.starts_with('/'))
+        fail("\"{}\" is not an absolute path", path);
+    return path;
+}
+
+Machine open_running(const std::string &name) {
+    if (name == ".host")
+        fail("the host is no machine to mount into: use mount(8)");
+    return open_machine(name);
+}
+
+} // namespace
+
+int bind(const Invocation &invocation) {
+    const std::vector<std::string> &words = invocation.arguments;
+    const live_mounts::Request request{.source = absolute(words[1]),
+                                       .destination = absolute(words.size() > 2 ? words[2] : words[1]),
+                                       .read_only = invocation.settings.read_only,
+                                       .make = invocation.settings.make_directories};
+    live_mounts::bind(open_running(words[0]).target, request);
+    return 0;
+}
+
+int unbind(const Invocation &invocation) {
+    const std::vector<std::string> &words = invocation.arguments;
+    live_mounts::unbind(open_running(words[0]).target, absolute(words[1]));
+    return 0;
+}
+
+} // namespace berth::cli

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "runtime/live_mounts.hpp"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <functional>
+
+#include "base/error.hpp"
+#include "base/rooted.hpp"
+#include "runtime/fs_identity.hpp"
+#include "runtime/mounts.hpp"
+#include "runtime/namespaces.hpp"
+#include "runtime/protocol.hpp"
+
+namespace berth::live_mounts {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto deadline = 30s;
+
+/// Runs `work` in the machine's mount namespace, in a process of its own; its errors become ours.
+void inside(const join::Target &target, const std::function<void()> &work) {
+    auto [ours, theirs] = protocol::make_pair();
+    const namespaces::Child child = namespaces::fork_into(0);
+    if (child.pid == 0) {
+        try {
+            ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+            if (::setns(target.leader, CLONE_NEWNS) < 0)
+                fail_errno("entering the machine's mount namespace");
+            work();
+        } catch (const Error &error) {
+            protocol::send(theirs.get(), protocol::Kind::failed, error.code(), error.what());
+        }
+        ::_exit(0);
+    }
+    theirs.reset();
+    const auto wait = [&] {
+        siginfo_t info{};
+        while (::waitid(P_PIDFD, static_cast<id_t>(child.pidfd.get()), &info, WEXITED) < 0 && errno == EINTR) {
+        }
+    };
+    try {
+        (void)protocol::expect(ours.get(), protocol::Kind::end, deadline, "mounting into the machine");
+    } catch (const Error &) {
+        ::kill(child.pid, SIGKILL); // ours and not reaped yet
+        wait();
+        throw;
+    }
+    wait();
+}
+
+unique_fd destination(const join::Target &target, const Request &request, bool directory) {
+    const int root = target.root.get();
+    if (request.make) {
+        const FsIdentity identity(target.root_uid);
+        return directory ? rooted::make_directory(root, request.destination)
+                         : rooted::make_mount_file(root, request.destination);
+    }
+    unique_fd fd = rooted::try_open(root, request.destination, O_PATH);
+    if (!fd && errno == ENOENT)
+        fail_code(ENOENT, "{} inside the machine; --mkdir makes it", request.destination);
+    if (!fd)
+        fail_errno("opening {} inside the machine", request.destination);
+    struct stat st{};
+    if (::fstat(fd.get(), &st) < 0)
+        fail_errno("looking at {} inside the machine", request.destination);
+    if (S_ISDIR(st.st_mode) != directory)
+        fail_code(directory ? ENOTDIR : EISDIR, "{} inside the machine", request.destination);
+    return fd;
+}
+
+} // namespace
+
+void bind(const join::Target &target, const Request &request) {
+    if (request.read_only && (target.namespaces & CLONE_NEWUSER) != 0)
+        fail("the machine has users of its own, who could make a mount that comes later writable again: "
+             "give it with --bind-ro= at the start");
+    struct stat st{};
+    if (::stat(request.source.c_str(), &st) < 0)
+        fail_errno("{}", request.source);
+    const unique_fd source = mounts::clone_tree(AT_FDCWD, request.source, true);
+    if (request.read_only)
+        mounts::set_attributes(source.get(), MOUNT_ATTR_RDONLY, 0, true);
+    inside(target, [&] {
+        const unique_fd place = destination(target, request, S_ISDIR(st.st_mode));
+        mounts::attach(source.get(), place.get(), request.destination);
+    });
+}
+
+void unbind(const join::Target &target, const std::string &path) {
+    // The machine's own /proc is not to be trusted with descriptors' names.
+    const unique_fd descriptors(::open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!descriptors)
+        fail_errno("opening /proc/self/fd");
+    inside(target, [&] {
+        const unique_fd place = rooted::open(target.root.get(), path, O_PATH);
+        const std::string name = std::to_string(place.get());
+        if (::fchdir(descriptors.get()) < 0)
+            fail_errno("entering /proc/self/fd");
+        if (::umount2(name.c_str(), MNT_DETACH) < 0) {
+            if (errno == EINVAL)
+                fail_code(EINVAL, "nothing of ours is mounted on {} inside the machine", path);
+            fail_errno("unmounting {} inside the machine", path);
+        }
+    });
+}
+
+} // namespace berth::live_mounts
