@@ -202,10 +202,11 @@ Bundle compile(const Request &request) {
                   .warnings = std::move(policy.warnings),
                   .libseccomp = library_version(),
                   .programs = {}};
-    bundle.programs.push_back(calls_program(policy));
     bundle.programs.push_back(audit_program());
     if (request.suppress_sync)
         bundle.programs.push_back(suppress_sync_program());
+    // Last, since it may refuse seccomp(2); and of two programs that refuse, the last one's errno counts.
+    bundle.programs.push_back(calls_program(policy));
     return bundle;
 }
 

@@ -20,7 +20,7 @@ namespace berth::seccomp {
 /// cannot see, is not there (ENOSYS); open(2) with O_SYNC or O_DSYNC fails (EINVAL). Others pass.
 [[nodiscard]] Program suppress_sync_program();
 
-/// All that `request` asks for. Throws Error on bad rules.
+/// All that `request` asks for, in the order in which to install it. Throws Error on bad rules.
 [[nodiscard]] Bundle compile(const Request &request);
 
 } // namespace berth::seccomp
