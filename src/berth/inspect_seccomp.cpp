@@ -23,7 +23,8 @@ constexpr int nameless_offset = 1000;
 [[nodiscard]] Calls examine(const seccomp::Programs &filters, const seccomp::Architecture &architecture) {
     const std::map<int, std::string> names = seccomp::call_names(architecture);
     const auto answer = [&](int number) {
-        return seccomp::evaluate(filters, {.nr = number, .arch = architecture.audit, .instruction_pointer = 0, .args = {}});
+        return seccomp::evaluate(
+            filters, {.nr = number, .arch = architecture.audit, .instruction_pointer = 0, .args = {}});
     };
     Calls calls{.architecture = architecture, .known = names.size(), .by_answer = {}, .by_arguments = {}};
     for (const auto &[number, name] : names) {
@@ -42,18 +43,12 @@ constexpr int nameless_offset = 1000;
 /// The group that an answer belongs to, whatever its errno or other data.
 [[nodiscard]] std::string group(Answer answer) {
     switch (answer & SECCOMP_RET_ACTION_FULL) {
-    case SECCOMP_RET_ALLOW:
-        return "allowed";
-    case SECCOMP_RET_LOG:
-        return "logged";
-    case SECCOMP_RET_TRACE:
-        return "traced";
-    case SECCOMP_RET_USER_NOTIF:
-        return "notified";
-    case SECCOMP_RET_ERRNO:
-        return "errno";
-    case SECCOMP_RET_TRAP:
-        return "trapped";
+    case SECCOMP_RET_ALLOW: return "allowed";
+    case SECCOMP_RET_LOG: return "logged";
+    case SECCOMP_RET_TRACE: return "traced";
+    case SECCOMP_RET_USER_NOTIF: return "notified";
+    case SECCOMP_RET_ERRNO: return "errno";
+    case SECCOMP_RET_TRAP: return "trapped";
     default: // what the kernel does not know kills too
         return "killed";
     }
@@ -69,23 +64,16 @@ constexpr int nameless_offset = 1000;
 
 [[nodiscard]] std::string sentence(Answer answer) {
     switch (answer & SECCOMP_RET_ACTION_FULL) {
-    case SECCOMP_RET_ALLOW:
-        return "go through";
-    case SECCOMP_RET_LOG:
-        return "go through, and are logged";
-    case SECCOMP_RET_TRACE:
-        return "are a tracer's to decide";
-    case SECCOMP_RET_USER_NOTIF:
-        return "are a supervisor's to decide";
+    case SECCOMP_RET_ALLOW: return "go through";
+    case SECCOMP_RET_LOG: return "go through, and are logged";
+    case SECCOMP_RET_TRACE: return "are a tracer's to decide";
+    case SECCOMP_RET_USER_NOTIF: return "are a supervisor's to decide";
     case SECCOMP_RET_ERRNO:
         return (answer & SECCOMP_RET_DATA) == 0 ? "do nothing and succeed"
                                                 : std::format("fail with {}", error_name(answer));
-    case SECCOMP_RET_TRAP:
-        return "raise SIGSYS";
-    case SECCOMP_RET_KILL_THREAD:
-        return "kill the thread";
-    default:
-        return "kill the process";
+    case SECCOMP_RET_TRAP: return "raise SIGSYS";
+    case SECCOMP_RET_KILL_THREAD: return "kill the thread";
+    default: return "kill the process";
     }
 }
 
@@ -124,8 +112,8 @@ constexpr int nameless_offset = 1000;
     std::size_t through = 0;
     for (const auto &[answer, list] : calls.by_answer)
         through += seccomp::refuses(answer) ? 0 : list.size();
-    std::string text = std::format("{}: {} of {} system calls go through\n", calls.architecture.name, through,
-                                   calls.known);
+    std::string text =
+        std::format("{}: {} of {} system calls go through\n", calls.architecture.name, through, calls.known);
     for (const auto &[answer, list] : calls.by_answer) {
         if (answer == SECCOMP_RET_ALLOW && !verbose)
             continue;
@@ -178,9 +166,8 @@ std::string explain(const seccomp::Programs &filters, bool verbose) {
     std::vector<std::string> sizes;
     for (const seccomp::Program &program : filters)
         sizes.push_back(std::to_string(program.size()));
-    std::string text =
-        std::format("{} filter{} of system calls, of {} instructions\n", filters.size(),
-                    filters.size() == 1 ? "" : "s", joined(sizes, ", "));
+    std::string text = std::format("{} filter{} of system calls, of {} instructions\n", filters.size(),
+                                   filters.size() == 1 ? "" : "s", joined(sizes, ", "));
     for (const Calls &calls : examine(filters))
         text += "\n" + text_of(calls, verbose);
     return text;

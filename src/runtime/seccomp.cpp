@@ -2,12 +2,12 @@
 #include "runtime/seccomp.hpp"
 
 #include <fcntl.h>
-#include <signal.h>
 #include <spawn.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include <csignal>
 #include <format>
 #include <optional>
 
@@ -41,7 +41,7 @@ namespace fs = std::filesystem;
 /// The cache's folder; empty when there is none to trust.
 [[nodiscard]] unique_fd open_cache(const Places &places) noexcept {
     unique_fd folder(::open(places.cache.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-    struct stat status {};
+    struct stat status{};
     if (folder && (::fstat(folder.get(), &status) < 0 || !trusted(status, places)))
         folder.reset();
     return folder;
@@ -56,9 +56,9 @@ namespace fs = std::filesystem;
     // Not to be held up by a fifo.
     const unique_fd file(
         ::openat(folder.get(), key.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
-    struct stat status {};
-    if (!file || ::fstat(file.get(), &status) < 0 || !S_ISREG(status.st_mode) || !trusted(status, places) ||
-        status.st_size % static_cast<off_t>(sizeof(sock_filter)) != 0)
+    struct stat status{};
+    if (!file || ::fstat(file.get(), &status) < 0 || !S_ISREG(status.st_mode) || !trusted(status, places)
+        || status.st_size % static_cast<off_t>(sizeof(sock_filter)) != 0)
         return std::nullopt;
     try {
         auto bundle = decode(read_all(file.get(), key));
@@ -92,7 +92,8 @@ void store(const std::string &key, std::string_view data, const Places &places) 
     // A name cannot be taken over: what is there was found to be of no use.
     ::unlinkat(folder.get(), key.c_str(), 0);
     if (::linkat(AT_FDCWD, std::format("/proc/self/fd/{}", file.get()).c_str(), folder.get(), key.c_str(),
-                 AT_SYMLINK_FOLLOW) < 0)
+                 AT_SYMLINK_FOLLOW)
+        < 0)
         fail_errno("naming {}", (places.cache / key).native());
 }
 
@@ -124,6 +125,7 @@ void store(const std::string &key, std::string_view data, const Places &places) 
 /// Starts `words` with nothing on stdin, no environment, and no signal blocked or ignored.
 [[nodiscard]] pid_t start(std::vector<std::string> words, int output, int errors) {
     std::vector<char *> pointers;
+    pointers.reserve(words.size() + 1);
     for (std::string &word : words)
         pointers.push_back(word.data());
     pointers.push_back(nullptr);

@@ -18,6 +18,9 @@ namespace {
 /// A word of the machine; empty when it depends on what we do not know.
 using Word = std::optional<std::uint32_t>;
 
+/// More points than any filter comes to that is not made to keep us busy: machines make filters too.
+constexpr std::size_t max_states = std::size_t{4} * BPF_MAXINSNS;
+
 /// A point that a run may come to.
 struct State {
     std::size_t next = 0; ///< the instruction to run
@@ -39,48 +42,38 @@ public:
     /// of their instruction meets each of them once, however many ways lead to it.
     [[nodiscard]] std::set<Answer> run() {
         states_.emplace();
-        while (!states_.empty()) {
+        for (std::size_t seen = 0; !states_.empty(); ++seen) {
+            if (seen == max_states)
+                fail("the filter has more ways through it than are followed here");
             State state = states_.extract(states_.begin()).value();
             if (state.next >= program_.size())
                 fail("the filter runs past its end at instruction {}", state.next);
             const sock_filter &instruction = program_[state.next++];
-            step(instruction, std::move(state));
+            step(instruction, state);
         }
         return std::move(answers_);
     }
 
 private:
-    void step(const sock_filter &instruction, State state) {
+    void step(const sock_filter &instruction, State &state) {
         switch (BPF_CLASS(instruction.code)) {
-        case BPF_LD:
-            state.accumulator = loaded(instruction, state);
-            break;
-        case BPF_LDX:
-            state.index = loaded(instruction, state);
-            break;
-        case BPF_ST:
-            slot(state, instruction) = state.accumulator;
-            break;
-        case BPF_STX:
-            slot(state, instruction) = state.index;
-            break;
-        case BPF_ALU:
-            state.accumulator = computed(instruction, state);
-            break;
+        case BPF_LD: state.accumulator = loaded(instruction, state); break;
+        case BPF_LDX: state.index = loaded(instruction, state); break;
+        case BPF_ST: slot(state, instruction) = state.accumulator; break;
+        case BPF_STX: slot(state, instruction) = state.index; break;
+        case BPF_ALU: state.accumulator = computed(instruction, state); break;
         case BPF_MISC:
             if (BPF_MISCOP(instruction.code) == BPF_TAX)
                 state.index = state.accumulator;
             else
                 state.accumulator = state.index;
             break;
-        case BPF_JMP:
-            jump(instruction, std::move(state));
-            return;
+        case BPF_JMP: jump(instruction, state); return;
         default: // BPF_RET
             end(instruction, state);
             return;
         }
-        states_.insert(std::move(state));
+        states_.insert(state);
     }
 
     [[noreturn]] static void refuse(const sock_filter &instruction) {
@@ -96,16 +89,11 @@ private:
 
     [[nodiscard]] Word loaded(const sock_filter &instruction, State &state) const {
         switch (BPF_MODE(instruction.code)) {
-        case BPF_IMM:
-            return instruction.k;
-        case BPF_MEM:
-            return slot(state, instruction);
-        case BPF_LEN:
-            return static_cast<std::uint32_t>(sizeof(seccomp_data));
-        case BPF_ABS:
-            return call_word(instruction);
-        default:
-            refuse(instruction);
+        case BPF_IMM: return instruction.k;
+        case BPF_MEM: return slot(state, instruction);
+        case BPF_LEN: return static_cast<std::uint32_t>(sizeof(seccomp_data));
+        case BPF_ABS: return call_word(instruction);
+        default: refuse(instruction);
         }
     }
 
@@ -136,61 +124,46 @@ private:
     [[nodiscard]] static std::uint32_t computed(const sock_filter &instruction, unsigned operation,
                                                 std::uint32_t a, std::uint32_t b) {
         switch (operation) {
-        case BPF_ADD:
-            return a + b;
-        case BPF_SUB:
-            return a - b;
-        case BPF_MUL:
-            return a * b;
-        case BPF_DIV:
-            return b == 0 ? 0 : a / b;
-        case BPF_AND:
-            return a & b;
-        case BPF_OR:
-            return a | b;
-        case BPF_XOR:
-            return a ^ b;
-        case BPF_LSH:
-            return a << (b & 31U);
-        case BPF_RSH:
-            return a >> (b & 31U);
-        case BPF_NEG:
-            return 0U - a;
-        default:
-            refuse(instruction);
+        case BPF_ADD: return a + b;
+        case BPF_SUB: return a - b;
+        case BPF_MUL: return a * b;
+        case BPF_DIV: return b == 0 ? 0 : a / b;
+        case BPF_AND: return a & b;
+        case BPF_OR: return a | b;
+        case BPF_XOR: return a ^ b;
+        case BPF_LSH: return a << (b & 31U);
+        case BPF_RSH: return a >> (b & 31U);
+        case BPF_NEG: return 0U - a;
+        default: refuse(instruction);
         }
     }
 
-    void jump(const sock_filter &instruction, State state) {
+    void jump(const sock_filter &instruction, State &state) {
         if (BPF_OP(instruction.code) == BPF_JA) {
             state.next += instruction.k;
-            states_.insert(std::move(state));
+            states_.insert(state);
             return;
         }
         const Word b = operand(instruction, state);
-        const std::optional<bool> holds =
-            state.accumulator && b ? std::optional(compare(instruction, *state.accumulator, *b)) : std::nullopt;
+        const std::optional<bool> holds = state.accumulator && b
+                                              ? std::optional(compare(instruction, *state.accumulator, *b))
+                                              : std::nullopt;
         for (const bool way : {true, false}) {
             if (holds.value_or(way) != way)
                 continue;
             State then = state;
             then.next += way ? instruction.jt : instruction.jf;
-            states_.insert(std::move(then));
+            states_.insert(then);
         }
     }
 
     [[nodiscard]] static bool compare(const sock_filter &instruction, std::uint32_t a, std::uint32_t b) {
         switch (BPF_OP(instruction.code)) {
-        case BPF_JEQ:
-            return a == b;
-        case BPF_JGT:
-            return a > b;
-        case BPF_JGE:
-            return a >= b;
-        case BPF_JSET:
-            return (a & b) != 0;
-        default:
-            refuse(instruction);
+        case BPF_JEQ: return a == b;
+        case BPF_JGT: return a > b;
+        case BPF_JGE: return a >= b;
+        case BPF_JSET: return (a & b) != 0;
+        default: refuse(instruction);
         }
     }
 

@@ -23,7 +23,8 @@ using Answer = std::uint32_t;
 
 /// All that the call `number` of `architecture` (AUDIT_ARCH_*) may be answered with, depending on
 /// its arguments and on where it comes from. More than one answer means that these matter. With
-/// several programs an answer may be told that no arguments lead to, never one left out.
+/// several programs an answer may be told that no arguments lead to, never one left out. Throws Error
+/// on programs that the kernel would not take, or that are made to have very many ways through them.
 [[nodiscard]] std::set<Answer> possible_answers(const Programs &programs, std::uint32_t architecture,
                                                 int number);
 

@@ -18,8 +18,8 @@ struct Header {
     std::array<char, 8> magic;
     std::uint32_t format;
     std::uint32_t libseccomp;
-    std::uint32_t recipe_size;   ///< in bytes
-    std::uint32_t warnings_size; ///< in bytes: lines
+    std::uint32_t recipe_size;                       ///< in bytes
+    std::uint32_t warnings_size;                     ///< in bytes: lines
     std::array<std::uint32_t, max_programs> lengths; ///< in instructions; 0 behind the last program
 };
 
@@ -80,14 +80,15 @@ std::optional<Bundle> decode(std::string_view data) {
     if (data.size() < sizeof header)
         return std::nullopt;
     std::memcpy(&header, data.data(), sizeof header);
-    if (header.magic != magic || header.format != current_format || !lengths_valid(header) ||
-        data.size() != size_of(header))
+    if (header.magic != magic || header.format != current_format || !lengths_valid(header)
+        || data.size() != size_of(header))
         return std::nullopt;
 
     Bundle bundle;
     bundle.libseccomp = header.libseccomp;
     bundle.recipe = data.substr(sizeof header, header.recipe_size);
-    for (std::string &line : split(data.substr(sizeof header + header.recipe_size, header.warnings_size), '\n'))
+    for (std::string &line :
+         split(data.substr(sizeof header + header.recipe_size, header.warnings_size), '\n'))
         if (!line.empty())
             bundle.warnings.push_back(std::move(line));
     std::size_t at = sizeof header + padded(std::size_t{header.recipe_size} + header.warnings_size);

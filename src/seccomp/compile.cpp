@@ -43,7 +43,7 @@ public:
     Filter(const Filter &) = delete;
     Filter &operator=(const Filter &) = delete;
     Filter(Filter &&other) noexcept
-        : architecture_(other.architecture_), context_(std::exchange(other.context_, nullptr)) {}
+        : architecture_(std::move(other.architecture_)), context_(std::exchange(other.context_, nullptr)) {}
     Filter &operator=(Filter &&) = delete;
     ~Filter() {
         if (context_ != nullptr)
@@ -57,12 +57,13 @@ public:
         const int number = ::seccomp_syscall_resolve_name(name.c_str());
         if (number == __NR_SCMP_ERROR)
             return;
-        const int result =
-            ::seccomp_rule_add_exact_array(context_, action, number, static_cast<unsigned>(arguments.size()),
-                                           std::data(arguments));
+        const int result = ::seccomp_rule_add_exact_array(
+            context_, action, number, static_cast<unsigned>(arguments.size()), std::data(arguments));
         // EDOM: not a call of this architecture. EINVAL: one whose arguments a filter does not see
         // there, since they are behind a pointer. EACCES: what happens to it anyway.
-        if (result != -EDOM && result != -EACCES && !(result == -EINVAL && arguments.size() != 0))
+        const bool passed_over =
+            result == -EDOM || result == -EACCES || (result == -EINVAL && arguments.size() != 0);
+        if (!passed_over)
             check(result, "adding the system call " + name);
     }
 
@@ -108,14 +109,10 @@ private:
 
 [[nodiscard]] std::uint32_t scmp_action(const Action &action) {
     switch (action.kind) {
-    case Action::Kind::allow:
-        return SCMP_ACT_ALLOW;
-    case Action::Kind::log:
-        return SCMP_ACT_LOG;
-    case Action::Kind::refuse:
-        return SCMP_ACT_ERRNO(static_cast<std::uint32_t>(action.error));
-    case Action::Kind::kill:
-        break;
+    case Action::Kind::allow: return SCMP_ACT_ALLOW;
+    case Action::Kind::log: return SCMP_ACT_LOG;
+    case Action::Kind::refuse: return SCMP_ACT_ERRNO(static_cast<std::uint32_t>(action.error));
+    case Action::Kind::kill: break;
     }
     return SCMP_ACT_KILL_PROCESS;
 }
@@ -129,12 +126,12 @@ struct Shared {
 [[nodiscard]] std::vector<Shared> shared_entries() {
     return {
         {.entry = "socketcall",
-         .calls = {"socket", "bind", "connect", "listen", "accept", "getsockname", "getpeername",
-                   "socketpair", "send", "recv", "sendto", "recvfrom", "shutdown", "setsockopt",
+         .calls = {"socket",     "bind",    "connect", "listen",  "accept",   "getsockname", "getpeername",
+                   "socketpair", "send",    "recv",    "sendto",  "recvfrom", "shutdown",    "setsockopt",
                    "getsockopt", "sendmsg", "recvmsg", "accept4", "recvmmsg", "sendmmsg"}},
         {.entry = "ipc",
-         .calls = {"semop", "semget", "semctl", "semtimedop", "msgsnd", "msgrcv", "msgget", "msgctl",
-                   "shmat", "shmdt", "shmget", "shmctl"}},
+         .calls = {"semop", "semget", "semctl", "semtimedop", "msgsnd", "msgrcv", "msgget", "msgctl", "shmat",
+                   "shmdt", "shmget", "shmctl"}},
     };
 }
 
@@ -145,8 +142,9 @@ struct Shared {
         return found == policy.calls.end() ? Action::Kind::refuse : found->second.kind;
     };
     const Action::Kind entry = kind_of(shared.entry);
-    return entry >= Action::Kind::refuse ||
-           std::ranges::all_of(shared.calls, [&](std::string_view name) { return kind_of(name) <= entry; });
+    return entry >= Action::Kind::refuse || std::ranges::all_of(shared.calls, [&](std::string_view name) {
+               return kind_of(name) <= entry;
+           });
 }
 
 void add_calls(Filter &filter, const Policy &policy) {
@@ -160,8 +158,8 @@ void add_calls(Filter &filter, const Policy &policy) {
         const auto entry = entry_of(name);
         // libseccomp gives the entry a case for each call that leads there. Answering the entry as
         // such overrides them all.
-        if (entry != shared.end() && name == entry->entry && filter.has(entry->entry) &&
-            !holds_for_all(*entry, policy))
+        if (entry != shared.end() && name == entry->entry && filter.has(entry->entry)
+            && !holds_for_all(*entry, policy))
             continue;
         filter.add(name, scmp_action(action));
     }

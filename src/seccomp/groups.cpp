@@ -14,8 +14,7 @@ constexpr std::string_view table =
     ;
 
 /// Calls `line` with each line of the table that is no comment.
-template <class Line>
-void for_each_line(Line &&line) {
+template <class Line> void for_each_line(Line &&line) {
     for (std::string_view rest = table; !rest.empty();) {
         const std::string_view text = rest.substr(0, rest.find('\n'));
         rest.remove_prefix(std::min(text.size() + 1, rest.size()));

@@ -35,6 +35,14 @@ A RULE is a list as in systemd-nspawn(1), --system-call-filter=: "NAME @GROUP…
 allows, "~NAME @GROUP…" refuses. NAME:kill, NAME:log and NAME:ERRNO say what to do.
 )";
 
+[[nodiscard]] std::uint64_t parse_set(std::string_view text) {
+    std::uint64_t set = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), set, 16);
+    if (error != std::errc{} || end != text.data() + text.size())
+        fail("--capabilities={}: give the set as a hexadecimal number", text);
+    return set;
+}
+
 /// The request; nothing when there is nothing left to do.
 [[nodiscard]] std::optional<seccomp::Request> parse(std::span<char *> words) {
     static const std::array<option, 5> options{{{"capabilities", required_argument, nullptr, 'c'},
@@ -43,28 +51,17 @@ allows, "~NAME @GROUP…" refuses. NAME:kill, NAME:log and NAME:ERRNO say what t
                                                 {"version", no_argument, nullptr, 'v'},
                                                 {}}};
     seccomp::Request request;
-    for (int choice = 0;
-         (choice = ::getopt_long(static_cast<int>(words.size()), words.data(), "+", options.data(), nullptr)) >= 0;) {
-        switch (choice) { // NOLINT(bugprone-switch-missing-default-case)
-        case 'c': {
-            const std::string_view text = optarg;
-            const auto [end, error] =
-                std::from_chars(text.data(), text.data() + text.size(), request.capabilities, 16);
-            if (error != std::errc{} || end != text.data() + text.size())
-                fail("--capabilities={}: give the set as a hexadecimal number", text);
+    for (;;) {
+        const int choice = ::getopt_long( // NOLINT(concurrency-mt-unsafe): there is one thread
+            static_cast<int>(words.size()), words.data(), "+", options.data(), nullptr);
+        if (choice < 0)
             break;
-        }
-        case 's':
-            request.suppress_sync = true;
-            break;
-        case 'h':
-            std::cout << usage;
-            return std::nullopt;
-        case 'v':
-            std::cout << "berth " << build::version << '\n';
-            return std::nullopt;
-        default:
-            fail("bad usage; see berth-seccomp --help");
+        switch (choice) {
+        case 'c': request.capabilities = parse_set(optarg); break;
+        case 's': request.suppress_sync = true; break;
+        case 'h': std::cout << usage; return std::nullopt;
+        case 'v': std::cout << "berth " << build::version << '\n'; return std::nullopt;
+        default: fail("bad usage; see berth-seccomp --help");
         }
     }
     for (const char *word : words.subspan(static_cast<std::size_t>(optind)))

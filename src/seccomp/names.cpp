@@ -19,27 +19,21 @@ struct Free {
 
 [[nodiscard]] std::vector<std::string> others_of(std::uint32_t native) {
     switch (native) {
-    case SCMP_ARCH_X86_64:
-        return {"x86", "x32"};
-    case SCMP_ARCH_AARCH64:
-        return {"arm"};
-    case SCMP_ARCH_S390X:
-        return {"s390"};
-    case SCMP_ARCH_PPC64:
-        return {"ppc"};
-    case SCMP_ARCH_MIPS64:
-        return {"mips", "mips64n32"};
-    case SCMP_ARCH_MIPSEL64:
-        return {"mipsel", "mipsel64n32"};
-    default:
-        return {};
+    case SCMP_ARCH_X86_64: return {"x86", "x32"};
+    case SCMP_ARCH_AARCH64: return {"arm"};
+    case SCMP_ARCH_S390X: return {"s390"};
+    case SCMP_ARCH_PPC64: return {"ppc"};
+    case SCMP_ARCH_MIPS64: return {"mips", "mips64n32"};
+    case SCMP_ARCH_MIPSEL64: return {"mipsel", "mipsel64n32"};
+    default: return {};
     }
 }
 
 [[nodiscard]] std::string name_of(std::uint32_t token) {
-    for (const char *name : {"x86", "x86_64", "x32", "arm", "aarch64", "loongarch64", "m68k", "mipsel",
-                             "mipsel64", "mipsel64n32", "mips", "mips64", "mips64n32", "parisc", "parisc64",
-                             "ppc", "ppc64", "ppc64le", "s390", "s390x", "sheb", "sh", "riscv64"})
+    for (const char *name :
+         {"x86",      "x86_64",      "x32",  "arm",    "aarch64",   "loongarch64", "m68k",     "mipsel",
+          "mipsel64", "mipsel64n32", "mips", "mips64", "mips64n32", "parisc",      "parisc64", "ppc",
+          "ppc64",    "ppc64le",     "s390", "s390x",  "sheb",      "sh",          "riscv64"})
         if (::seccomp_arch_resolve_name(name) == token)
             return name;
     fail("libseccomp does not know the architecture {:#x}", token);
@@ -59,19 +53,14 @@ constexpr int numbers = 1024;
 
 [[nodiscard]] int base_of(std::uint32_t token) noexcept {
     switch (token) {
-    case SCMP_ARCH_X32:
-        return x32_base;
+    case SCMP_ARCH_X32: return x32_base;
     case SCMP_ARCH_MIPS:
-    case SCMP_ARCH_MIPSEL:
-        return 4000;
+    case SCMP_ARCH_MIPSEL: return 4000;
     case SCMP_ARCH_MIPS64:
-    case SCMP_ARCH_MIPSEL64:
-        return 5000;
+    case SCMP_ARCH_MIPSEL64: return 5000;
     case SCMP_ARCH_MIPS64N32:
-    case SCMP_ARCH_MIPSEL64N32:
-        return 6000;
-    default:
-        return 0;
+    case SCMP_ARCH_MIPSEL64N32: return 6000;
+    default: return 0;
     }
 }
 

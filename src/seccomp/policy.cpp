@@ -88,14 +88,16 @@ void add_defaults(Policy &policy, std::uint64_t capabilities) {
     }
     if (members("@known").contains(word) || exists(rule.word))
         return true;
-    policy.warnings.push_back(std::format("system call filter: \"{}\" is no system call known here, and is passed over{}",
-                                          word, suggestion(word, known_names())));
+    policy.warnings.push_back(
+        std::format("system call filter: \"{}\" is no system call known here, and is passed over{}", word,
+                    suggestion(word, known_names())));
     return false;
 }
 
 /// What the user's rules say about each call they name.
 [[nodiscard]] std::map<std::string, Action, std::less<>>
-wanted(const std::vector<Rule> &rules, Policy &policy, const std::function<bool(const std::string &)> &exists) {
+wanted(const std::vector<Rule> &rules, Policy &policy,
+       const std::function<bool(const std::string &)> &exists) {
     std::map<std::string, Action, std::less<>> actions;
     for (const Rule &rule : rules) {
         if (!check(rule, policy, exists))

@@ -38,7 +38,8 @@ constexpr int max_error = 4095;
         return {.kind = Action::Kind::kill};
     if (text == "log") {
         if (refused)
-            fail("system call filter: \"~\" refuses \"{}\", but \":log\" lets it through; leave one away", word);
+            fail("system call filter: \"~\" refuses \"{}\", but \":log\" lets it through; leave one away",
+                 word);
         return {.kind = Action::Kind::log};
     }
     const auto error = parse_error(text);

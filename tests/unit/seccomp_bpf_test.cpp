@@ -53,8 +53,9 @@ Program sample() {
 
 /// What `operation` makes of 100 and `operand`, by answering it.
 Answer computed(unsigned operation, std::uint32_t operand) {
-    return evaluate(Program{op(BPF_LD | BPF_IMM, 100), op(BPF_ALU | operation | BPF_K, operand), op(BPF_RET | BPF_A)},
-                    call(0));
+    return evaluate(
+        Program{op(BPF_LD | BPF_IMM, 100), op(BPF_ALU | operation | BPF_K, operand), op(BPF_RET | BPF_A)},
+        call(0));
 }
 
 } // namespace
@@ -90,7 +91,8 @@ TEST(SeccompBpf, TheStrictestOfSeveralCounts) {
 
 TEST(SeccompBpf, OfEquallyStrictOnesTheLastInstalledCounts) {
     EXPECT_EQ(evaluate(Programs{{ret(refused)}, {ret(missing)}}, call(0)), missing);
-    EXPECT_THAT(possible_answers({{ret(refused)}, {ret(missing)}}, AUDIT_ARCH_X86_64, 0), ElementsAre(missing));
+    EXPECT_THAT(possible_answers({{ret(refused)}, {ret(missing)}}, AUDIT_ARCH_X86_64, 0),
+                ElementsAre(missing));
 }
 
 TEST(SeccompBpf, CombinesWhatSeveralMayAnswer) {
@@ -113,9 +115,10 @@ TEST(SeccompBpf, Computes) {
 
 TEST(SeccompBpf, Compares) {
     const auto holds = [](unsigned comparison, std::uint32_t operand) {
-        return evaluate(Program{op(BPF_LD | BPF_IMM, 100), op(BPF_JMP | comparison | BPF_K, operand, 0, 1), ret(1),
-                                ret(0)},
-                        call(0)) == 1;
+        return evaluate(Program{op(BPF_LD | BPF_IMM, 100), op(BPF_JMP | comparison | BPF_K, operand, 0, 1),
+                                ret(1), ret(0)},
+                        call(0))
+               == 1;
     };
     EXPECT_TRUE(holds(BPF_JGT, 99));
     EXPECT_FALSE(holds(BPF_JGT, 100));
@@ -144,11 +147,31 @@ TEST(SeccompBpf, HasMemoryAndAnIndex) {
     EXPECT_EQ(evaluate(Program{op(BPF_LD | BPF_LEN), op(BPF_RET | BPF_A)}, call(0)), sizeof(seccomp_data));
 }
 
+TEST(SeccompBpf, GivesUpOnFiltersMadeToKeepItBusy) {
+    // Each bit of an argument is added up, so that all 2^32 sums would have to be followed.
+    Program program;
+    for (std::uint32_t bit = 0; bit < 32; ++bit) {
+        program.push_back(load(offsetof(seccomp_data, args)));
+        program.push_back(op(BPF_JMP | BPF_JSET | BPF_K, 1U << bit, 0, 3));
+        program.push_back(op(BPF_LD | BPF_MEM, 0));
+        program.push_back(op(BPF_ALU | BPF_ADD | BPF_K, 1U << bit));
+        program.push_back(op(BPF_ST, 0));
+    }
+    program.push_back(ret(SECCOMP_RET_ALLOW));
+    program.insert(program.begin(), {op(BPF_LD | BPF_IMM, 0), op(BPF_ST, 0)});
+    EXPECT_EQ(evaluate(program, call(0, 0xffffffff)), SECCOMP_RET_ALLOW);
+    EXPECT_THAT(error_of([&] { (void)possible_answers({program}, AUDIT_ARCH_X86_64, 0); }),
+                HasSubstr("more ways through it"));
+}
+
 TEST(SeccompBpf, RefusesWhatTheKernelWould) {
     EXPECT_THAT(error_of([] { (void)evaluate(Program{load(0)}, call(0)); }), HasSubstr("past its end"));
-    EXPECT_THAT(error_of([] { (void)evaluate(Program{load(2), ret(0)}, call(0)); }), HasSubstr("cannot have"));
-    EXPECT_THAT(error_of([] { (void)evaluate(Program{load(64), ret(0)}, call(0)); }), HasSubstr("cannot have"));
-    EXPECT_THAT(error_of([] { (void)evaluate(Program{op(BPF_ST, 16), ret(0)}, call(0)); }), HasSubstr("cannot have"));
+    EXPECT_THAT(error_of([] { (void)evaluate(Program{load(2), ret(0)}, call(0)); }),
+                HasSubstr("cannot have"));
+    EXPECT_THAT(error_of([] { (void)evaluate(Program{load(64), ret(0)}, call(0)); }),
+                HasSubstr("cannot have"));
+    EXPECT_THAT(error_of([] { (void)evaluate(Program{op(BPF_ST, 16), ret(0)}, call(0)); }),
+                HasSubstr("cannot have"));
     EXPECT_THAT(error_of([] { (void)evaluate(Program{op(BPF_LD | BPF_IND | BPF_W), ret(0)}, call(0)); }),
                 HasSubstr("cannot have"));
 }

@@ -36,11 +36,13 @@ protected:
 
     /// Makes the compiler one that counts and then does `body`.
     void script(const std::string &body) const {
-        write_file_atomic(places.compiler, std::format("#!/bin/sh\necho >>{}\n{}\n", runs_file().native(), body), 0755);
+        write_file_atomic(places.compiler,
+                          std::format("#!/bin/sh\necho >>{}\n{}\n", runs_file().native(), body), 0755);
     }
 
     [[nodiscard]] std::size_t runs() const {
-        return static_cast<std::size_t>(std::ranges::count(read_file_if_there(runs_file()).value_or(""), '\n'));
+        return static_cast<std::size_t>(
+            std::ranges::count(read_file_if_there(runs_file()).value_or(""), '\n'));
     }
 
     /// The one file in the cache.
@@ -52,7 +54,9 @@ protected:
         return found.at(0);
     }
 
-    [[nodiscard]] seccomp::Filter load(const Request &request = {}) const { return seccomp::load(request, places); }
+    [[nodiscard]] seccomp::Filter load(const Request &request = {}) const {
+        return seccomp::load(request, places);
+    }
 
     [[nodiscard]] fs::path runs_file() const { return folder.path() / "runs"; }
 
@@ -62,8 +66,8 @@ protected:
 
 bool same(const seccomp::Programs &a, const seccomp::Programs &b) {
     return std::ranges::equal(a, b, [](const seccomp::Program &one, const seccomp::Program &other) {
-        return one.size() == other.size() &&
-               std::memcmp(one.data(), other.data(), one.size() * sizeof(sock_filter)) == 0;
+        return one.size() == other.size()
+               && std::memcmp(one.data(), other.data(), one.size() * sizeof(sock_filter)) == 0;
     });
 }
 
@@ -104,7 +108,7 @@ TEST_F(SeccompCache, WarningsAreKept) {
 
 TEST_F(SeccompCache, FilesAreWholeAndNobodyElsesToWrite) {
     (void)load();
-    struct stat status {};
+    struct stat status{};
     ASSERT_EQ(::stat(entry().c_str(), &status), 0);
     EXPECT_EQ(status.st_mode & 07777U, 0644U);
     EXPECT_EQ(status.st_size % 8, 0);
@@ -193,12 +197,16 @@ TEST_F(SeccompCache, TellsWhatTheCompilerSays) {
     script("true");
     EXPECT_THAT(error_of([&] { (void)load(); }), HasSubstr("install both anew"));
     places.compiler = folder.path() / "nowhere";
-    EXPECT_THAT(error_of([&] { (void)load(); }), HasSubstr("nowhere to compile the system call filter: No such file"));
+    EXPECT_THAT(error_of([&] { (void)load(); }),
+                HasSubstr("nowhere to compile the system call filter: No such file"));
 }
 
 TEST(SeccompBundle, ComesBackAsItWas) {
-    const seccomp::Bundle bundle{.recipe = "for\ntest", .warnings = {"one", "two"}, .libseccomp = 0x20600, .programs = {
-        seccomp::Program(3, {.code = 6, .jt = 1, .jf = 2, .k = 3}), seccomp::Program(1)}};
+    const seccomp::Bundle bundle{
+        .recipe = "for\ntest",
+        .warnings = {"one", "two"},
+        .libseccomp = 0x20600,
+        .programs = {seccomp::Program(3, {.code = 6, .jt = 1, .jf = 2, .k = 3}), seccomp::Program(1)}};
     const std::string data = encode(bundle);
     EXPECT_EQ(data.size() % sizeof(sock_filter), 0U);
     const auto back = seccomp::decode(data);

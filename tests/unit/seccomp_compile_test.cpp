@@ -22,8 +22,8 @@ namespace berth::test {
 namespace {
 
 using seccomp::Answer;
-using seccomp::evaluate;
 using seccomp::Architecture;
+using seccomp::evaluate;
 using seccomp::Programs;
 using testing::Contains;
 using testing::HasSubstr;
@@ -93,9 +93,11 @@ TEST(SeccompCompile, OtherArchitecturesHaveNothing) {
 
 TEST(SeccompCompile, AuditSocketsAreRefused) {
     const Programs programs = compiled({});
-    EXPECT_EQ(answer(programs, native(), "socket", {AF_NETLINK, SOCK_RAW, NETLINK_AUDIT}), refused(EAFNOSUPPORT));
+    EXPECT_EQ(answer(programs, native(), "socket", {AF_NETLINK, SOCK_RAW, NETLINK_AUDIT}),
+              refused(EAFNOSUPPORT));
     // The kernel does not look at the upper halves either.
-    EXPECT_EQ(answer(programs, native(), "socket", {0x100000000 + AF_NETLINK, SOCK_RAW, 0x500000000 + NETLINK_AUDIT}),
+    EXPECT_EQ(answer(programs, native(), "socket",
+                     {0x100000000 + AF_NETLINK, SOCK_RAW, 0x500000000 + NETLINK_AUDIT}),
               refused(EAFNOSUPPORT));
     EXPECT_EQ(answer(programs, native(), "socket", {AF_NETLINK, SOCK_RAW, NETLINK_ROUTE}), SECCOMP_RET_ALLOW);
     EXPECT_EQ(answer(programs, native(), "socket", {AF_INET, SOCK_RAW, NETLINK_AUDIT}), SECCOMP_RET_ALLOW);
@@ -128,7 +130,8 @@ TEST(SeccompCompile, SharedEntriesAnswerEachCallOnItsOwn) {
     EXPECT_EQ(answer(no_bind, x86, "socketcall", {bind_case}), refused(EPERM));
     EXPECT_EQ(answer(no_bind, x86, "socketcall", {listen_case}), SECCOMP_RET_ALLOW);
     EXPECT_EQ(answer(no_bind, x86, "bind"), refused(EPERM));
-    EXPECT_EQ(answer(compiled({"~bind:kill", "socketcall:log"}), x86, "socketcall", {bind_case}), SECCOMP_RET_KILL_PROCESS);
+    EXPECT_EQ(answer(compiled({"~bind:kill", "socketcall:log"}), x86, "socketcall", {bind_case}),
+              SECCOMP_RET_KILL_PROCESS);
     const Programs no_entry = compiled({"~socketcall"});
     EXPECT_EQ(answer(no_entry, x86, "socketcall", {listen_case}), refused(EPERM));
     EXPECT_EQ(answer(no_entry, x86, "listen"), SECCOMP_RET_ALLOW);
@@ -140,7 +143,8 @@ TEST(SeccompInspect, TellsAnswersByName) {
         inspect_seccomp::explain_json(compiled({"swapon:kill acct:log chroot:EACCES"}, true));
     EXPECT_EQ(told["instructions"].size(), 3U);
     const nlohmann::json &calls = told["architectures"][0];
-    EXPECT_THAT(calls["allowed"], testing::AllOf(Contains("read"), Not(Contains("swapon")), Not(Contains("acct"))));
+    EXPECT_THAT(calls["allowed"],
+                testing::AllOf(Contains("read"), Not(Contains("swapon")), Not(Contains("acct"))));
     EXPECT_THAT(calls["killed"], testing::ElementsAre("swapon"));
     EXPECT_THAT(calls["logged"], testing::ElementsAre("acct"));
     EXPECT_THAT(calls["errno"]["EACCES"], testing::ElementsAre("chroot"));

@@ -34,7 +34,8 @@ constexpr Action refused(int error) {
 
 /// Knows no names but those of the groups.
 seccomp::Policy policy(const std::vector<std::string> &rules, std::uint64_t capabilities = 0) {
-    return policy_for({.capabilities = capabilities, .rules = rules}, [](const std::string &) { return false; });
+    return policy_for({.capabilities = capabilities, .rules = rules},
+                      [](const std::string &) { return false; });
 }
 
 Action action_of(const std::string &call, const std::vector<std::string> &rules) {
@@ -50,16 +51,20 @@ TEST(SeccompRules, AreListsOfNamesAndGroups) {
 }
 
 TEST(SeccompRules, MaySayWhatToDo) {
-    EXPECT_THAT(seccomp::parse_rules({"bpf:kill @mount:log acct:ENOSYS swapon:4095 swapoff:EWOULDBLOCK", "~chown:EACCES"}),
+    EXPECT_THAT(seccomp::parse_rules(
+                    {"bpf:kill @mount:log acct:ENOSYS swapon:4095 swapoff:EWOULDBLOCK", "~chown:EACCES"}),
                 ElementsAre(Rule{"bpf", killed}, Rule{"@mount", logged}, Rule{"acct", refused(ENOSYS)},
                             Rule{"swapon", refused(4095)}, Rule{"swapoff", refused(EAGAIN)},
                             Rule{"chown", refused(EACCES)}));
 }
 
 TEST(SeccompRules, ErrorsNameTheWord) {
-    for (const char *bad : {"bpf:", "bpf:EFOO", "bpf:0", "bpf:4096", "bpf:kill:log", ":kill", "@", "a ~b", "~~c", "~bpf:log"})
+    for (const char *bad :
+         {"bpf:", "bpf:EFOO", "bpf:0", "bpf:4096", "bpf:kill:log", ":kill", "@", "a ~b", "~~c", "~bpf:log"})
         EXPECT_THAT(error_of([&] { (void)seccomp::parse_rules({bad}); }),
-                    HasSubstr(std::string(bad).substr(bad[1] == ' ' ? 2 : bad[0] == '~' ? 1 : 0)))
+                    HasSubstr(std::string(bad).substr(bad[1] == ' '   ? 2
+                                                      : bad[0] == '~' ? 1
+                                                                      : 0)))
             << bad;
 }
 
@@ -93,17 +98,17 @@ TEST(SeccompPolicy, AllowsWhatCapabilitiesAreFor) {
     const auto with = [](unsigned capability, const char *call) {
         return policy({}, std::uint64_t{1} << capability).calls.at(call);
     };
-    for (const auto &[capability, call] : std::initializer_list<std::pair<unsigned, const char *>>{
-             {CAP_BPF, "bpf"},
-             {CAP_IPC_LOCK, "mlock"},
-             {CAP_SYSLOG, "syslog"},
-             {CAP_SYS_BOOT, "reboot"},
-             {CAP_SYS_MODULE, "init_module"},
-             {CAP_SYS_PACCT, "acct"},
-             {CAP_SYS_PTRACE, "ptrace"},
-             {CAP_SYS_RAWIO, "iopl"},
-             {CAP_SYS_TIME, "settimeofday"},
-             {CAP_SYS_TTY_CONFIG, "vhangup"}}) {
+    for (const auto &[capability, call] :
+         std::initializer_list<std::pair<unsigned, const char *>>{{CAP_BPF, "bpf"},
+                                                                  {CAP_IPC_LOCK, "mlock"},
+                                                                  {CAP_SYSLOG, "syslog"},
+                                                                  {CAP_SYS_BOOT, "reboot"},
+                                                                  {CAP_SYS_MODULE, "init_module"},
+                                                                  {CAP_SYS_PACCT, "acct"},
+                                                                  {CAP_SYS_PTRACE, "ptrace"},
+                                                                  {CAP_SYS_RAWIO, "iopl"},
+                                                                  {CAP_SYS_TIME, "settimeofday"},
+                                                                  {CAP_SYS_TTY_CONFIG, "vhangup"}}) {
         EXPECT_EQ(with(capability, call), allowed) << call;
         EXPECT_EQ(with(CAP_CHOWN, call), refused(EPERM)) << call;
     }
@@ -133,7 +138,8 @@ TEST(SeccompPolicy, UnknownGroupsAreErrors) {
 
 TEST(SeccompPolicy, UnknownCallsAreWarnedOf) {
     const seccomp::Policy made = policy({"swapof @swap"});
-    EXPECT_THAT(made.warnings, ElementsAre(testing::AllOf(HasSubstr("\"swapof\""), HasSubstr("\"swapoff\"?"))));
+    EXPECT_THAT(made.warnings,
+                ElementsAre(testing::AllOf(HasSubstr("\"swapof\""), HasSubstr("\"swapoff\"?"))));
     EXPECT_FALSE(made.calls.contains("swapof"));
     EXPECT_EQ(made.calls.at("swapon"), allowed);
 }

@@ -17,7 +17,10 @@ constexpr long swapoff_i386 = 115;
 /// The call `number` of 32-bit programs, made by a 64-bit one.
 long call_i386(long number, long first) {
     long result = 0;
-    __asm__ volatile("int $0x80" : "=a"(result) : "a"(number), "b"(first), "c"(0), "d"(0) : "memory", "r8", "r9", "r10", "r11");
+    __asm__ volatile("int $0x80"
+                     : "=a"(result)
+                     : "a"(number), "b"(first), "c"(0), "d"(0)
+                     : "memory", "r8", "r9", "r10", "r11");
     if (result >= 0)
         return result;
     errno = static_cast<int>(-result);

@@ -38,8 +38,7 @@ constexpr Ending failed(int error) {
 inline constexpr Ending killed{.signal = SIGSYS};
 
 /// Calls `body` in a process of its own, which puts itself under `programs` first.
-template <class Body>
-Ending under(const seccomp::Programs &programs, Body &&body) {
+template <class Body> Ending under(const seccomp::Programs &programs, Body &&body) {
     std::array<int, 2> ends{};
     if (::pipe2(ends.data(), O_CLOEXEC) < 0)
         fail_errno("creating a pipe");
