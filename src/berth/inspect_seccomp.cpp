@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "berth/inspect_seccomp.hpp"
 
-#include <string.h>
-
 #include <algorithm>
+#include <cstring>
 #include <format>
 #include <iterator>
 

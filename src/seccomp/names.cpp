@@ -2,8 +2,8 @@
 #include "seccomp/names.hpp"
 
 #include <seccomp.h>
-#include <stdlib.h>
 
+#include <cstdlib>
 #include <memory>
 #include <utility>
 

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "seccomp/rules.hpp"
 
-#include <string.h>
-
 #include <cerrno>
+#include <cstring>
 #include <optional>
 
 #include "base/error.hpp"
@@ -38,13 +37,12 @@ constexpr int max_error = 4095;
         return {.kind = Action::Kind::kill};
     if (text == "log") {
         if (refused)
-            fail("system call filter: \"~\" refuses \"{}\", but \":log\" lets it through; leave one away",
-                 word);
+            fail(R"(system call filter: "~" refuses "{}", but ":log" lets it through; leave one away)", word);
         return {.kind = Action::Kind::log};
     }
     const auto error = parse_error(text);
     if (!error)
-        fail("system call filter: \"{}\" in \"{}\" is no action; give kill, log, or an error such as EPERM",
+        fail(R"(system call filter: "{}" in "{}" is no action; give kill, log, or an error such as EPERM)",
              text, word);
     return {.kind = Action::Kind::refuse, .error = *error};
 }
@@ -53,7 +51,7 @@ constexpr int max_error = 4095;
     const auto colon = word.find(':');
     const std::string_view name = word.substr(0, colon);
     if (name.empty() || name == "@" || name.contains('~'))
-        fail("system call filter: \"{}\" names no system call or @group; \"~\" may only begin a list", word);
+        fail(R"(system call filter: "{}" names no system call or @group; "~" may only begin a list)", word);
     Rule rule{.word = std::string(name), .action = {}};
     if (colon != std::string_view::npos)
         rule.action = parse_action(word, word.substr(colon + 1), refused);
