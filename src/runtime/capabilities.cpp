@@ -85,6 +85,10 @@ Set from_names(const std::vector<std::string> &names) {
     return set;
 }
 
+bool has_system_administration(Set set) {
+    return (set & bit(CAP_SYS_ADMIN)) != 0;
+}
+
 std::vector<std::string> names(Set set) {
     std::vector<std::string> names;
     for (int value = 0; value < 64; ++value) {

@@ -24,6 +24,9 @@ using Set = std::uint64_t;
 /// The set that `names` ("CAP_NET_ADMIN" or "all") stand for. Throws Error on an unknown name.
 [[nodiscard]] Set from_names(const std::vector<std::string> &names);
 
+/// True when CAP_SYS_ADMIN is a member.
+[[nodiscard]] bool has_system_administration(Set set);
+
 /// Names of the members, in order of their numbers ("cap_net_admin").
 [[nodiscard]] std::vector<std::string> names(Set set);
 

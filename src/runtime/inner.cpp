@@ -19,6 +19,7 @@
 #include "runtime/api_mounts.hpp"
 #include "runtime/process.hpp"
 #include "runtime/protocol.hpp"
+#include "runtime/seccomp.hpp"
 #include "runtime/stub_init.hpp"
 #include "runtime/tree.hpp"
 #include "runtime/users.hpp"
@@ -189,15 +190,15 @@ void send_mounted(int socket, const tree::Assembled &built, bool ours) {
     protocol::send(socket, protocol::Kind::mounted, 0, {}, fds);
 }
 
-void go_on(const LaunchPlan &plan, unique_fd &socket, const tree::Parts &parts,
-           std::optional<tree::Assembled> assembled) {
+void go_on(Orders &orders, unique_fd &socket) {
+    const LaunchPlan &plan = orders.plan;
     die_with_launcher();
     if (plan.users.enabled)
         become_root_inside(socket.get());
     if (::mount(nullptr, "/", nullptr, MS_SLAVE | MS_REC, nullptr) < 0)
         fail_errno("cutting our mounts off from the host's");
-    const bool ours = !assembled;
-    tree::Assembled built = ours ? tree::assemble(plan, parts) : std::move(*assembled);
+    const bool ours = !orders.assembled;
+    tree::Assembled built = ours ? tree::assemble(plan, orders.parts) : std::move(*orders.assembled);
     if (!ours)
         tree::adopt(built);
     tree::finish(plan, built);
@@ -205,11 +206,17 @@ void go_on(const LaunchPlan &plan, unique_fd &socket, const tree::Parts &parts,
         fail_errno("setting the host name");
     const users::User user = users::look_up(built.root.get(), plan.user);
     send_mounted(socket.get(), built, ours);
+    // The launcher waits for systemd now. A filter that forbids none of our own steps costs no time.
+    const bool early = plan.process.system_call_filter.empty() && capabilities::has_system_administration(plan.bounding);
+    if (early)
+        seccomp::install(orders.filter);
     (void)protocol::expect(socket.get(), protocol::Kind::go, go_deadline, "waiting for the launcher");
 
     if (::unshare(CLONE_NEWCGROUP) < 0)
         fail_errno("entering a cgroup namespace");
     api_mounts::mount_cgroup(built.root.get());
+    if (!early)
+        seccomp::install(orders.filter);
     capabilities::limit_to(plan.bounding);
     if (plan.mode == ExecMode::pid2) {
         const pid_t command = ::fork();
@@ -227,10 +234,9 @@ void go_on(const LaunchPlan &plan, unique_fd &socket, const tree::Parts &parts,
 
 } // namespace
 
-void run(const LaunchPlan &plan, unique_fd socket, const tree::Parts &parts,
-         std::optional<tree::Assembled> assembled) noexcept {
+void run(Orders orders, unique_fd socket) noexcept {
     try {
-        go_on(plan, socket, parts, std::move(assembled));
+        go_on(orders, socket);
     } catch (const Error &error) {
         try {
             protocol::send(socket.get(), protocol::Kind::failed, error.code(), error.what());

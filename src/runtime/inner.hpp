@@ -7,13 +7,20 @@
 #include "base/unique_fd.hpp"
 #include "runtime/plan.hpp"
 #include "runtime/tree.hpp"
+#include "seccomp/program.hpp"
 
 namespace berth::inner {
 
+/// What the machine's first process is given.
+struct Orders {
+    const LaunchPlan &plan;
+    tree::Parts parts;
+    const seccomp::Programs &filter;          ///< of system calls; may be empty
+    std::optional<tree::Assembled> assembled; ///< the tree, when the launcher has assembled it
+};
+
 /// Runs in the child that namespaces::fork_into() made. `socket` leads to the launcher
-/// (protocol.hpp). `assembled` is the tree when the launcher has assembled it, else it is made of
-/// `parts` here. Never returns: it execs, or reports what failed and exits.
-[[noreturn]] void run(const LaunchPlan &plan, unique_fd socket, const tree::Parts &parts,
-                      std::optional<tree::Assembled> assembled) noexcept;
+/// (protocol.hpp). Never returns: it execs, or reports what failed and exits.
+[[noreturn]] void run(Orders orders, unique_fd socket) noexcept;
 
 } // namespace berth::inner

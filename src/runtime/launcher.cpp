@@ -22,6 +22,7 @@
 #include "runtime/process.hpp"
 #include "runtime/protocol.hpp"
 #include "runtime/registration.hpp"
+#include "runtime/seccomp.hpp"
 #include "runtime/steps.hpp"
 #include "runtime/supervisor.hpp"
 #include "runtime/tree.hpp"
@@ -121,7 +122,18 @@ Launcher::Launcher(LaunchPlan plan) : plan_(std::move(plan)) {
     steps::reached("users");
     root::prepare_upper(plan_.root, ids_.map_trees());
     locks_ = root::lock_trees(plan_.root);
+    load_filter();
     steps::reached("locked");
+}
+
+void Launcher::load_filter() {
+    const ProcessPlan &process = plan_.process;
+    seccomp::Filter filter = seccomp::load({.capabilities = plan_.bounding,
+                                            .rules = process.system_call_filter,
+                                            .suppress_sync = process.suppress_sync});
+    for (const std::string &warning : filter.warnings)
+        std::fprintf(stderr, "berth run: warning: %s\n", warning.c_str());
+    filter_ = std::move(filter.programs);
 }
 
 void Launcher::leave_host_mounts() {
@@ -193,7 +205,8 @@ supervisor::Machine Launcher::start(int payload) {
         child = namespaces::fork_into(plan_.namespaces & ~std::uint64_t{CLONE_NEWTIME}, payload);
         if (child.pid == 0) {
             ours.reset();
-            inner::run(plan_, std::move(theirs), parts, std::move(assembled));
+            inner::run({.plan = plan_, .parts = parts, .filter = filter_, .assembled = std::move(assembled)},
+                       std::move(theirs));
         }
     }
     theirs.reset();

@@ -14,6 +14,7 @@
 #include "runtime/root.hpp"
 #include "runtime/scratch.hpp"
 #include "runtime/supervisor.hpp"
+#include "seccomp/program.hpp"
 
 namespace berth {
 
@@ -30,6 +31,7 @@ private:
     /// A mount namespace of our own, for mounts that outlast reboots or are not the machine's.
     void leave_host_mounts();
     void settle_users();
+    void load_filter();
     /// Makes the machine, in the control group behind `payload`, or in its scope when negative.
     supervisor::Machine start(int payload);
     void enter_scope(pid_t leader) const;
@@ -41,6 +43,7 @@ private:
     Scratch scratch_;
     std::vector<root::Partition> image_;
     root::Locks locks_;
+    seccomp::Programs filter_;
 };
 
 } // namespace berth

@@ -9,7 +9,6 @@
 
 #include <algorithm>
 #include <format>
-#include <ranges>
 
 #include "base/error.hpp"
 #include "base/io.hpp"
@@ -38,7 +37,7 @@ public:
     Stopped(const Stopped &) = delete;
     Stopped &operator=(const Stopped &) = delete;
 
-    /// The filter `index`, counted from the newest; empty when there is none.
+    /// The filter `index`, counted from the oldest (unlike ptrace(2) has it); empty when there is none.
     [[nodiscard]] std::vector<sock_filter> filter(unsigned index) const {
         std::vector<sock_filter> program(BPF_MAXINSNS);
         const long count = ::ptrace(PTRACE_SECCOMP_GET_FILTER, pid_, index, program.data());
@@ -66,7 +65,6 @@ Filters of(pid_t pid) {
             break;
         filters.push_back(std::move(program));
     }
-    std::ranges::reverse(filters);
     return filters;
 }
 

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "runtime/seccomp.hpp"
+
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <csignal>
+#include <format>
+#include <optional>
+
+#include "base/error.hpp"
+#include "base/io.hpp"
+#include "base/parse.hpp"
+#include "base/unique_fd.hpp"
+#include "runtime/syscall_filters.hpp"
+#include "seccomp/bundle.hpp"
+
+namespace berth::seccomp {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+/// FNV-1a. A collision costs time only: what is found is compared with what is looked for.
+[[nodiscard]] std::uint64_t hash_of(std::string_view text) noexcept {
+    std::uint64_t hash = 0xcbf29ce484222325;
+    for (const char c : text) {
+        hash ^= static_cast<unsigned char>(c);
+        hash *= 0x100000001b3;
+    }
+    return hash;
+}
+
+[[nodiscard]] bool trusted(const struct stat &status, const Places &places) noexcept {
+    return status.st_uid == places.owner && (status.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+}
+
+/// The cache's folder; empty when there is none to trust.
+[[nodiscard]] unique_fd open_cache(const Places &places) noexcept {
+    unique_fd folder(::open(places.cache.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    struct stat status{};
+    if (folder && (::fstat(folder.get(), &status) < 0 || !trusted(status, places)))
+        folder.reset();
+    return folder;
+}
+
+/// What the cache has under `key` for `wanted`; nothing when there is none to trust.
+[[nodiscard]] std::optional<Bundle> cached(const std::string &key, const std::string &wanted,
+                                           const Places &places) {
+    const unique_fd folder = open_cache(places);
+    if (!folder)
+        return std::nullopt;
+    // Not to be held up by a fifo.
+    const unique_fd file(
+        ::openat(folder.get(), key.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+    struct stat status{};
+    if (!file || ::fstat(file.get(), &status) < 0 || !S_ISREG(status.st_mode) || !trusted(status, places)
+        || status.st_size % static_cast<off_t>(sizeof(sock_filter)) != 0)
+        return std::nullopt;
+    try {
+        auto bundle = decode(read_all(file.get(), key));
+        if (bundle && bundle->recipe != wanted)
+            bundle.reset();
+        return bundle;
+    } catch (const Error &) {
+        return std::nullopt;
+    }
+}
+
+/// Puts `data` into the cache under `key`, without a name until it is whole. Where the file system
+/// cannot do that, by way of a temporary file. Throws Error when it could not be put there.
+void store(const std::string &key, std::string_view data, const Places &places) {
+    std::error_code ignored;
+    fs::create_directories(places.cache.parent_path(), ignored);
+    if (::mkdir(places.cache.c_str(), 0755) < 0 && errno != EEXIST)
+        fail_errno("creating {}", places.cache.native());
+    const unique_fd folder = open_cache(places);
+    if (!folder)
+        fail("{} is no folder that only its owner may write to", places.cache.native());
+    constexpr mode_t mode = 0644;
+    const unique_fd file(::openat(folder.get(), ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, mode));
+    if (!file) {
+        write_file_atomic(places.cache / key, data, mode);
+        return;
+    }
+    write_all(file.get(), data, key);
+    if (::fchmod(file.get(), mode) < 0)
+        fail_errno("setting the mode of {}", key);
+    // A name cannot be taken over: what is there was found to be of no use.
+    ::unlinkat(folder.get(), key.c_str(), 0);
+    if (::linkat(AT_FDCWD, std::format("/proc/self/fd/{}", file.get()).c_str(), folder.get(), key.c_str(),
+                 AT_SYMLINK_FOLLOW)
+        < 0)
+        fail_errno("naming {}", (places.cache / key).native());
+}
+
+/// An unnamed file in memory, for what a program prints.
+[[nodiscard]] unique_fd memory_file() {
+    unique_fd file(::memfd_create("berth-seccomp", MFD_CLOEXEC));
+    if (!file)
+        fail_errno("creating a file in memory");
+    return file;
+}
+
+[[nodiscard]] std::string content(int file, std::string_view what) {
+    if (::lseek(file, 0, SEEK_SET) < 0)
+        fail_errno("reading {}", what);
+    return read_all(file, what);
+}
+
+/// The words to start the compiler with.
+[[nodiscard]] std::vector<std::string> command_for(const Request &request, const Places &places) {
+    std::vector<std::string> words{places.compiler.native(),
+                                   std::format("--capabilities={:x}", request.capabilities)};
+    if (request.suppress_sync)
+        words.emplace_back("--suppress-sync");
+    words.emplace_back("--");
+    words.insert(words.end(), request.rules.begin(), request.rules.end());
+    return words;
+}
+
+/// Starts `words` with nothing on stdin, no environment, and no signal blocked or ignored.
+[[nodiscard]] pid_t start(std::vector<std::string> words, int output, int errors) {
+    std::vector<char *> pointers;
+    pointers.reserve(words.size() + 1);
+    for (std::string &word : words)
+        pointers.push_back(word.data());
+    pointers.push_back(nullptr);
+    char *nothing = nullptr;
+
+    posix_spawn_file_actions_t files;
+    posix_spawnattr_t attributes;
+    ::posix_spawn_file_actions_init(&files);
+    ::posix_spawnattr_init(&attributes);
+    ::posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    ::posix_spawn_file_actions_adddup2(&files, output, STDOUT_FILENO);
+    ::posix_spawn_file_actions_adddup2(&files, errors, STDERR_FILENO);
+    sigset_t signals;
+    ::sigemptyset(&signals);
+    ::posix_spawnattr_setsigmask(&attributes, &signals);
+    ::sigfillset(&signals);
+    ::posix_spawnattr_setsigdefault(&attributes, &signals);
+    ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    pid_t pid = 0;
+    const int code = ::posix_spawn(&pid, pointers.front(), &files, &attributes, pointers.data(), &nothing);
+    ::posix_spawnattr_destroy(&attributes);
+    ::posix_spawn_file_actions_destroy(&files);
+    if (code != 0)
+        fail_code(code, "starting {} to compile the system call filter", words.front());
+    return pid;
+}
+
+/// What the compiler prints for `request`.
+[[nodiscard]] std::string compile(const Request &request, const Places &places) {
+    const unique_fd output = memory_file();
+    const unique_fd errors = memory_file();
+    const pid_t pid = start(command_for(request, places), output.get(), errors.get());
+    int status = 0;
+    while (::waitpid(pid, &status, 0) < 0)
+        if (errno != EINTR)
+            fail_errno("waiting for {}", places.compiler.native());
+    if (status != 0) {
+        const std::string said = content(errors.get(), "the errors of berth-seccomp");
+        if (WIFEXITED(status) && !trim(said).empty())
+            fail("{}", trim(said));
+        fail("compiling the system call filter: {} ended with wait status {:#x}", places.compiler.native(),
+             static_cast<unsigned>(status));
+    }
+    return content(output.get(), "the filter from berth-seccomp");
+}
+
+} // namespace
+
+Filter load(const Request &request, const Places &places) {
+    const std::string wanted = recipe(request);
+    const std::string key = std::format("{:016x}", hash_of(wanted));
+    std::optional<Bundle> bundle = cached(key, wanted, places);
+    if (!bundle) {
+        const std::string data = compile(request, places);
+        bundle = decode(data);
+        if (!bundle || bundle->recipe != wanted)
+            fail("{} made a filter of another format or for another request: it is of another version than "
+                 "this program; install both anew",
+                 places.compiler.native());
+        if (::geteuid() == places.owner) {
+            try {
+                store(key, data, places);
+            } catch (const Error &) { // NOLINT(bugprone-empty-catch): it is there, if not for the next time
+            }
+        }
+    }
+    return {.programs = std::move(bundle->programs), .warnings = std::move(bundle->warnings)};
+}
+
+void install(const Programs &programs) {
+    try {
+        syscall_filters::install(programs);
+    } catch (const Error &error) {
+        if (error.code() == EACCES)
+            fail_code(EACCES, "installing the machine's system call filter, which takes CAP_SYS_ADMIN or "
+                              "no_new_privs");
+        throw;
+    }
+}
+
+} // namespace berth::seccomp
