@@ -91,7 +91,7 @@ std::string content_problem(const Content &content, std::string_view designator)
     if (content.ambiguous)
         return "has the marks of several filesystems: wipefs shows them, and removes those that are stale";
     if (content.type.empty())
-        return "holds no filesystem that is known: does it have one?";
+        return "holds no filesystem that is known: make one (mkfs), or remove the partition";
     if (content.type == "crypto_LUKS")
         return "is encrypted with LUKS, which berth does not open: open it with cryptsetup, and give the mapped "
                "device as the image";

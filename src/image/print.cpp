@@ -106,12 +106,11 @@ void print_dissection(const std::string &name, std::uint64_t size, const Table &
                   use_text(use)});
     }
     rows.print({}, "partitions");
-    const std::string problem = choice.first_problem();
-    if (!problem.empty())
-        std::printf("\nNo machine can have it: %s.\n", cli::style::printable(problem).c_str());
+    if (!choice.problem.empty())
+        std::printf("\nProblem: %s\n", cli::style::printable(choice.problem).c_str());
     for (const Use &use : choice.uses)
-        if (!use.problem.empty() && use.problem != problem)
-            std::printf("\nLikewise: %s.\n", cli::style::printable(use.problem).c_str());
+        if (!use.problem.empty())
+            std::printf("\nProblem: %s\n", cli::style::printable(use.problem).c_str());
 }
 
 } // namespace berth::disk

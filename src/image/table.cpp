@@ -144,6 +144,8 @@ Table partitions_of(int fd, std::uint64_t size, unsigned sector_size, const std:
     // A table that only its copy at the end vouches for is one that somebody has to repair first.
     if (table.scheme == Scheme::gpt && ::blkid_parttable_get_offset(root) != sector_size)
         return {};
+    if (table.scheme == Scheme::gpt)
+        gpt::check_entries(fd, sector_size, name);
     for (int i = 0; i < ::blkid_partlist_numof_partitions(list); ++i) {
         const auto entry = ::blkid_partlist_get_partition(list, i);
         if (::blkid_partition_get_table(entry) == root || ::blkid_partition_is_logical(entry) != 0)
@@ -162,8 +164,6 @@ Table read_partitions(int fd, std::uint64_t size, unsigned sector_size, const st
         fail("{} has a GPT with a wrong checksum: the partition table is damaged; sfdisk --verify tells more, and "
              "gdisk may repair it from its copy",
              name);
-    if (table.scheme == Scheme::gpt)
-        gpt::check_entries(fd, table.sector_size, name);
     check_places(table, size, name);
     for (Partition &partition : table.partitions)
         if (!partition.extended)
