@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <spawn.h>
 #include <sys/mman.h>
-#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -19,6 +18,7 @@
 #include "base/error.hpp"
 #include "base/io.hpp"
 #include "base/parse.hpp"
+#include "base/pidfd.hpp"
 #include "build.hpp"
 #include "runtime/protocol.hpp"
 
@@ -92,7 +92,10 @@ public:
     ~Worker() {
         if (!pidfd_)
             return;
-        ::pidfd_send_signal(pidfd_.get(), SIGKILL, nullptr, 0);
+        try {
+            pidfd::send_signal(pidfd_.get(), SIGKILL);
+        } catch (const Error &) { // NOLINT(bugprone-empty-catch): it ends anyhow, when our socket is closed
+        }
         (void)wait();
     }
 
