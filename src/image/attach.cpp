@@ -9,12 +9,15 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <format>
 #include <memory>
 #include <optional>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include "base/error.hpp"
@@ -28,6 +31,9 @@
 namespace berth::disk {
 
 namespace {
+
+/// How long an image may still be in use before we give up on it.
+constexpr std::chrono::seconds patience{2};
 
 struct Opened {
     ImageFile image;
@@ -55,7 +61,17 @@ Opened open_as_needed(const std::string &path, bool read_only) {
         const Opened first = open_and_choose(path, true, false);
         read_only = std::ranges::all_of(first.choice.uses, &Use::read_only);
     }
-    return open_and_choose(path, read_only, true);
+    // The kernel takes its time to let go of what a machine that has just ended had mounted.
+    const auto deadline = std::chrono::steady_clock::now() + patience;
+    for (;;) {
+        try {
+            return open_and_choose(path, read_only, true);
+        } catch (const Error &error) {
+            if (error.code() != EBUSY || std::chrono::steady_clock::now() > deadline)
+                throw;
+        }
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
 }
 
 bool is_directory(int root, const std::string &path) {
