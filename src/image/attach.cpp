@@ -82,7 +82,8 @@ bool is_empty_directory(int root, const std::string &path) {
     unique_fd fd = rooted::try_open(root, path, O_RDONLY | O_DIRECTORY);
     if (!fd)
         return false;
-    const std::unique_ptr<DIR, decltype([](DIR *open) { ::closedir(open); })> directory(::fdopendir(fd.get()));
+    const std::unique_ptr<DIR, decltype([](DIR *open) { ::closedir(open); })> directory(
+        ::fdopendir(fd.get()));
     if (!directory)
         return false;
     (void)fd.release();
@@ -120,7 +121,8 @@ private:
         const auto &uses = opened_.choice.uses;
         if (is_directory(root, use.path))
             return use;
-        const bool boot_is_taken = std::ranges::any_of(uses, [](const Use &other) { return other.path == "/boot"; });
+        const bool boot_is_taken =
+            std::ranges::any_of(uses, [](const Use &other) { return other.path == "/boot"; });
         if (use.designator != "esp" || boot_is_taken || !is_empty_directory(root, "/boot"))
             return std::nullopt;
         use.path = "/boot";
@@ -153,9 +155,10 @@ private:
         try {
             mounted.mount = mount_filesystem(type, loop.path, use.designator, read_only);
         } catch (const Error &error) {
-            throw Error(std::format("mounting {}: {}", name,
-                                    error.code() == ENODEV ? "this kernel has no support for " + type : error.what()),
-                        error.code());
+            throw Error(
+                std::format("mounting {}: {}", name,
+                            error.code() == ENODEV ? "this kernel has no support for " + type : error.what()),
+                error.code());
         }
         if (use.grow && !read_only)
             grow(mounted.mount.get(), partition, name);
@@ -205,7 +208,8 @@ void check_socket(int socket) {
         || ::getsockopt(socket, SOL_SOCKET, SO_TYPE, &type, &length) < 0)
         fail_errno("descriptor {}, which the mounts are to be sent over", socket);
     if (domain != AF_UNIX || type != SOCK_SEQPACKET)
-        fail("descriptor {}, which the mounts are to be sent over, is no Unix socket of type SOCK_SEQPACKET", socket);
+        fail("descriptor {}, which the mounts are to be sent over, is no Unix socket of type SOCK_SEQPACKET",
+             socket);
 }
 
 } // namespace

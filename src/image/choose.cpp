@@ -49,8 +49,8 @@ public:
             use(*root, "root");
         if (const auto usr = pick("usr", root ? std::optional(type(*root).fit) : std::nullopt)) {
             if (!root)
-                choice_.problem = std::format("{} has a partition for /usr but none for the root: berth needs both",
-                                              name_);
+                choice_.problem =
+                    std::format("{} has a partition for /usr but none for the root: berth needs both", name_);
             use(*usr, "usr");
         } else if (!root) {
             use_generic_root();
@@ -91,13 +91,13 @@ private:
     void use(std::size_t at, std::string_view designator) {
         const Partition &partition = table_.partitions[at];
         const FilesystemType *known = filesystem_type(partition.content.type);
-        choice_.uses.push_back({.partition = at,
-                                .designator = std::string(designator),
-                                .path = std::string(mount_path(designator)),
-                                .read_only = (partition.flags & gpt_read_only) != 0
-                                             || (known != nullptr && known->read_only),
-                                .grow = (partition.flags & gpt_grow) != 0,
-                                .problem = problem(partition, designator)});
+        choice_.uses.push_back(
+            {.partition = at,
+             .designator = std::string(designator),
+             .path = std::string(mount_path(designator)),
+             .read_only = (partition.flags & gpt_read_only) != 0 || (known != nullptr && known->read_only),
+             .grow = (partition.flags & gpt_grow) != 0,
+             .problem = problem(partition, designator)});
     }
 
     /// One partition for Linux that nobody said more about: the root. Of several in an MBR, the one
@@ -105,10 +105,10 @@ private:
     void use_generic_root() {
         std::vector<std::size_t> generic = all("linux-generic");
         if (generic.size() > 1)
-            if (auto bootable = generic; std::erase_if(bootable, [this](std::size_t at) {
-                                             return !table_.partitions[at].bootable;
-                                         }) > 0
-                                         && bootable.size() == 1)
+            if (auto bootable = generic;
+                std::erase_if(bootable, [this](std::size_t at) { return !table_.partitions[at].bootable; })
+                    > 0
+                && bootable.size() == 1)
                 generic = bootable;
         if (generic.size() == 1)
             use(generic.front(), "root");
@@ -118,18 +118,20 @@ private:
 
     [[nodiscard]] std::string no_root(bool several) const {
         if (several && table_.scheme == Scheme::mbr)
-            return std::format("{} has several Linux partitions, none or more than one of which is marked bootable: "
-                               "mark the root (sfdisk --activate)",
-                               name_);
+            return std::format(
+                "{} has several Linux partitions, none or more than one of which is marked bootable: "
+                "mark the root (sfdisk --activate)",
+                name_);
         if (several)
-            return std::format("{} has several Linux partitions, none of which is marked as the root: give one the type "
-                               "{} (sfdisk --part-type)",
-                               name_, native_root_type());
+            return std::format(
+                "{} has several Linux partitions, none of which is marked as the root: give one the type "
+                "{} (sfdisk --part-type)",
+                name_, native_root_type());
         for (const Partition &partition : table_.partitions)
             if (const PartitionType type = type_of(table_, partition);
                 type.designator == "root" && type.fit == Fit::foreign)
-                return std::format("{} has a root partition for {} only, and this is {}", name_, type.architecture,
-                                   native_architecture());
+                return std::format("{} has a root partition for {} only, and this is {}", name_,
+                                   type.architecture, native_architecture());
         if (table_.scheme == Scheme::mbr)
             return std::format("{} has no Linux partition (type 0x83)", name_);
         return std::format("{} has no root partition for {} (type {})", name_, native_architecture(),
@@ -139,9 +141,10 @@ private:
     [[nodiscard]] std::string problem(const Partition &partition, std::string_view designator) const {
         for (const std::string_view suffix : {"-verity", "-verity-sig"})
             if (const auto hashes = all(std::format("{}{}", designator, suffix)); !hashes.empty())
-                return std::format("{} ({}) is protected by dm-verity (see partition {}), which berth cannot check: open "
-                                   "it with veritysetup, and give the mapped device as the image",
-                                   call(partition, name_), designator, table_.partitions[hashes.front()].number);
+                return std::format(
+                    "{} ({}) is protected by dm-verity (see partition {}), which berth cannot check: open "
+                    "it with veritysetup, and give the mapped device as the image",
+                    call(partition, name_), designator, table_.partitions[hashes.front()].number);
         const std::string what = content_problem(partition.content, designator);
         if (what.empty())
             return {};

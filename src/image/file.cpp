@@ -31,7 +31,8 @@ void measure(ImageFile &image, const struct stat &st) {
         return;
     }
     int sector = 0;
-    if (::ioctl(image.fd.get(), BLKGETSIZE64, &image.size) < 0 || ::ioctl(image.fd.get(), BLKSSZGET, &sector) < 0)
+    if (::ioctl(image.fd.get(), BLKGETSIZE64, &image.size) < 0
+        || ::ioctl(image.fd.get(), BLKSSZGET, &sector) < 0)
         fail_errno("asking for the size of {}", image.name);
     image.sector_size = static_cast<unsigned>(sector);
 }
@@ -52,7 +53,8 @@ ImageFile open_image(const std::string &path, bool read_only) {
         fail("{} is neither a file nor a block device, so it is no disk image", path);
     // O_EXCL claims a device against mounts and other claims.
     const int flags = read_only ? O_RDONLY : O_RDWR | (image.is_device ? O_EXCL : 0);
-    image.fd.reset(::open(std::format("/proc/self/fd/{}", place.get()).c_str(), flags | O_NONBLOCK | O_CLOEXEC));
+    image.fd.reset(
+        ::open(std::format("/proc/self/fd/{}", place.get()).c_str(), flags | O_NONBLOCK | O_CLOEXEC));
     if (!image.fd)
         fail_open(path, read_only);
     measure(image, st);
@@ -75,13 +77,17 @@ void lock_image(const ImageFile &image) {
     if (errno != EWOULDBLOCK && errno != EACCES)
         fail_errno("locking the image {}", image.name);
     if (image.read_only)
-        throw Error(std::format("the image {} is in use by a machine or program that may write to it: stop that first",
-                                image.name),
-                    EBUSY);
-    throw Error(std::format("the image {} is in use by another machine or program: stop that first, or let all of them "
-                            "use it read-only",
-                            image.name),
-                EBUSY);
+        throw Error(
+            std::format(
+                "the image {} is in use by a machine or program that may write to it: stop that first",
+                image.name),
+            EBUSY);
+    throw Error(
+        std::format(
+            "the image {} is in use by another machine or program: stop that first, or let all of them "
+            "use it read-only",
+            image.name),
+        EBUSY);
 }
 
 } // namespace berth::disk

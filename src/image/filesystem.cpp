@@ -93,10 +93,12 @@ std::string content_problem(const Content &content, std::string_view designator)
     if (content.type.empty())
         return "holds no filesystem that is known: make one (mkfs), or remove the partition";
     if (content.type == "crypto_LUKS")
-        return "is encrypted with LUKS, which berth does not open: open it with cryptsetup, and give the mapped "
+        return "is encrypted with LUKS, which berth does not open: open it with cryptsetup, and give the "
+               "mapped "
                "device as the image";
     if (content.type == "LVM2_member")
-        return "belongs to LVM, which berth does not activate: activate its volume group, and give the logical "
+        return "belongs to LVM, which berth does not activate: activate its volume group, and give the "
+               "logical "
                "volume as the image";
     if (content.type == "DM_verity_hash")
         return "holds hashes of dm-verity and no filesystem";
@@ -148,8 +150,8 @@ void check_ext4(int fd, std::uint64_t offset, const std::string &name) {
     if (::pread(fd, block.data(), block.size(), static_cast<off_t>(offset + at))
         != static_cast<ssize_t>(block.size()))
         fail("reading the superblock of {} failed", name);
-    const bool journal_inside =
-        std::any_of(&block[journal_inode], &block[journal_inode] + 4, [](unsigned char byte) { return byte != 0; });
+    const bool journal_inside = std::any_of(&block[journal_inode], &block[journal_inode] + 4,
+                                            [](unsigned char byte) { return byte != 0; });
     std::string options(mount_options_bytes, '\0');
     std::memcpy(options.data(), &block[mount_options], mount_options_bytes);
     if (((block[compatible_features] & has_journal) != 0 && !journal_inside) || options.contains("journal_"))

@@ -23,7 +23,7 @@ constexpr std::uint32_t max_entries = 1024;
 constexpr std::string_view signature = "EFI PART";
 
 struct Header {
-    std::uint64_t own = 0;         ///< this header's sector
+    std::uint64_t own = 0; ///< this header's sector
     std::uint64_t first_usable = 0;
     std::uint64_t last_usable = 0; ///< inclusive
     std::uint64_t entries = 0;     ///< first sector of the entries
@@ -31,8 +31,7 @@ struct Header {
     std::uint32_t entry_size = 0;
 };
 
-template <class Value>
-Value number_at(const unsigned char *data) {
+template <class Value> Value number_at(const unsigned char *data) {
     Value value{};
     std::memcpy(&value, data, sizeof value);
     if constexpr (sizeof value == sizeof(std::uint64_t))
@@ -42,7 +41,8 @@ Value number_at(const unsigned char *data) {
 }
 
 /// As many bytes as there are, up to `length`.
-std::vector<unsigned char> read_at(int fd, std::uint64_t offset, std::size_t length, const std::string &name) {
+std::vector<unsigned char> read_at(int fd, std::uint64_t offset, std::size_t length,
+                                   const std::string &name) {
     std::vector<unsigned char> data(length);
     std::size_t got = 0;
     while (got < length) {
@@ -75,9 +75,10 @@ std::optional<Header> read_header(int fd, std::uint64_t offset, const std::strin
 /// libblkid reads as many entries as either header says, so both are looked at.
 void check_counts(const Header &header, const std::string &name) {
     if (header.entry_size != entry_bytes || header.entry_count == 0 || header.entry_count > max_entries)
-        fail("{} has a GPT with {} entries of {} bytes, where at most {} of {} bytes make sense: the table is "
-             "damaged",
-             name, header.entry_count, header.entry_size, max_entries, entry_bytes);
+        fail(
+            "{} has a GPT with {} entries of {} bytes, where at most {} of {} bytes make sense: the table is "
+            "damaged",
+            name, header.entry_count, header.entry_size, max_entries, entry_bytes);
 }
 
 } // namespace
@@ -89,9 +90,10 @@ std::optional<unsigned> sector_size(int fd, const std::string &name) {
         if (!header || header->own != 1)
             continue;
         if (found)
-            fail("{} has a GPT for sectors of {} bytes and one for sectors of {}: it is unclear which counts; "
-                 "wipe the stale one",
-                 name, *found, candidate);
+            fail(
+                "{} has a GPT for sectors of {} bytes and one for sectors of {}: it is unclear which counts; "
+                "wipe the stale one",
+                name, *found, candidate);
         found = candidate;
     }
     return found;
@@ -117,11 +119,13 @@ void check_headers(int fd, std::uint64_t size, unsigned sector_size, const std::
         check_counts(*backup, name);
     const auto header = read_header(fd, sector_size, name);
     if (!header)
-        fail("{} has no valid GPT header in its second sector: the table is damaged; sfdisk --verify tells more",
+        fail("{} has no valid GPT header in its second sector: the table is damaged; sfdisk --verify tells "
+             "more",
              name);
     check_counts(*header, name);
     if (header->last_usable >= sectors)
-        fail("{} has a GPT for a disk of at least {} sectors of {} bytes, but ends after {}: it was cut off, or "
+        fail("{} has a GPT for a disk of at least {} sectors of {} bytes, but ends after {}: it was cut off, "
+             "or "
              "not copied to its end",
              name, header->last_usable, sector_size, sectors);
     const std::uint64_t table_sectors =
@@ -137,8 +141,8 @@ void check_entries(int fd, unsigned sector_size, const std::string &name) {
     if (!header)
         fail("{} changed while it was read", name);
     check_counts(*header, name);
-    const auto table = read_at(fd, header->entries * sector_size,
-                               std::size_t{header->entry_count} * entry_bytes, name);
+    const auto table =
+        read_at(fd, header->entries * sector_size, std::size_t{header->entry_count} * entry_bytes, name);
     for (std::size_t at = 0; at + entry_bytes <= table.size(); at += entry_bytes) {
         const unsigned char *entry = table.data() + at;
         constexpr std::size_t uuid_bytes = 16;

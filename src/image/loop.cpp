@@ -45,8 +45,9 @@ void make_own_dev() {
     const unique_fd dev(::open("/dev", O_PATH | O_DIRECTORY | O_CLOEXEC));
     if (!dev)
         fail_errno("opening /dev");
-    const unique_fd tmpfs = mounts::new_filesystem("tmpfs", {{"source", "tmpfs"}, {"mode", "0700"}, {"size", "1m"}},
-                                                   MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
+    const unique_fd tmpfs =
+        mounts::new_filesystem("tmpfs", {{"source", "tmpfs"}, {"mode", "0700"}, {"size", "1m"}},
+                               MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
     mounts::attach(tmpfs.get(), dev.get(), "a /dev of our own");
 }
 

@@ -22,7 +22,7 @@ namespace {
 
 using namespace berth;
 
-constexpr std::string_view help_text = R"(berth-image attach [--read-only] [--socket=FD] IMAGE
+constexpr const char *help_text = R"(berth-image attach [--read-only] [--socket=FD] IMAGE
 berth-image dissect [--json] IMAGE
 
 Disk images as the roots of machines. IMAGE is a file or block device with a GPT,
@@ -102,7 +102,7 @@ void dissect(const Options &options) {
 
 void run(const Options &options) {
     switch (options.verb) {
-    case Options::Verb::help: std::fputs(help_text.data(), stdout); break;
+    case Options::Verb::help: std::fputs(help_text, stdout); break;
     case Options::Verb::version: std::printf("berth %s\n", build::version.data()); break;
     case Options::Verb::attach: disk::attach(options.image, options.read_only, options.socket); break;
     case Options::Verb::dissect: dissect(options); break;

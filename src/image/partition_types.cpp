@@ -58,15 +58,15 @@ struct Architecture {
 // Named as in ConditionArchitecture= of systemd.unit(5).
 std::vector<Architecture> architectures() {
     return {
-        ARCHITECTURE("alpha", ALPHA),         ARCHITECTURE("arc", ARC),
-        ARCHITECTURE("arm", ARM),             ARCHITECTURE("arm64", ARM64),
-        ARCHITECTURE("ia64", IA64),           ARCHITECTURE("loongarch64", LOONGARCH64),
-        ARCHITECTURE("mips-le", MIPS_LE),     ARCHITECTURE("mips64-le", MIPS64_LE),
-        ARCHITECTURE("parisc", PARISC),       ARCHITECTURE("ppc", PPC),
-        ARCHITECTURE("ppc64", PPC64),         ARCHITECTURE("ppc64-le", PPC64_LE),
-        ARCHITECTURE("riscv32", RISCV32),     ARCHITECTURE("riscv64", RISCV64),
-        ARCHITECTURE("s390", S390),           ARCHITECTURE("s390x", S390X),
-        ARCHITECTURE("tilegx", TILEGX),       ARCHITECTURE("x86", X86),
+        ARCHITECTURE("alpha", ALPHA),     ARCHITECTURE("arc", ARC),
+        ARCHITECTURE("arm", ARM),         ARCHITECTURE("arm64", ARM64),
+        ARCHITECTURE("ia64", IA64),       ARCHITECTURE("loongarch64", LOONGARCH64),
+        ARCHITECTURE("mips-le", MIPS_LE), ARCHITECTURE("mips64-le", MIPS64_LE),
+        ARCHITECTURE("parisc", PARISC),   ARCHITECTURE("ppc", PPC),
+        ARCHITECTURE("ppc64", PPC64),     ARCHITECTURE("ppc64-le", PPC64_LE),
+        ARCHITECTURE("riscv32", RISCV32), ARCHITECTURE("riscv64", RISCV64),
+        ARCHITECTURE("s390", S390),       ARCHITECTURE("s390x", S390X),
+        ARCHITECTURE("tilegx", TILEGX),   ARCHITECTURE("x86", X86),
         ARCHITECTURE("x86-64", X86_64),
     };
 }

@@ -76,7 +76,8 @@ std::string use_text(const Use *use) {
 
 } // namespace
 
-std::string dissection_json(const std::string &name, std::uint64_t size, const Table &table, const Choice &choice) {
+std::string dissection_json(const std::string &name, std::uint64_t size, const Table &table,
+                            const Choice &choice) {
     Json partitions = Json::array();
     for (std::size_t at = 0; at < table.partitions.size(); ++at)
         partitions.push_back(partition_json(table, choice, at));
@@ -96,14 +97,15 @@ void print_dissection(const std::string &name, std::uint64_t size, const Table &
                 table.scheme == Scheme::none  ? "one filesystem"
                 : table.scheme == Scheme::gpt ? "GPT"
                                               : "MBR");
-    cli::Table rows({{"DESIGNATOR"}, {"NUMBER"}, {"TYPE"}, {"FILESYSTEM"}, {"LABEL"}, {"UUID"}, {"SIZE"}, {"USED AS"}});
+    cli::Table rows(
+        {{"DESIGNATOR"}, {"NUMBER"}, {"TYPE"}, {"FILESYSTEM"}, {"LABEL"}, {"UUID"}, {"SIZE"}, {"USED AS"}});
     for (std::size_t at = 0; at < table.partitions.size(); ++at) {
         const Partition &partition = table.partitions[at];
         const Use *use = choice.use_of(at);
         rows.add({use != nullptr ? use->designator : designator_of(table, partition),
                   partition.number != 0 ? std::to_string(partition.number) : "", type_text(partition),
-                  content_text(partition.content), partition.label, partition.uuid, cli::size_text(partition.size),
-                  use_text(use)});
+                  content_text(partition.content), partition.label, partition.uuid,
+                  cli::size_text(partition.size), use_text(use)});
     }
     rows.print({}, "partitions");
     if (!choice.problem.empty())

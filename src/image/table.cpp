@@ -109,7 +109,8 @@ void check_places(const Table &table, std::uint64_t size, const std::string &nam
         if (partition.size == 0)
             fail("partition {} of {} has no size: the partition table is damaged", partition.number, name);
         if (partition.offset > size || partition.size > size - partition.offset)
-            fail("partition {} of {} goes from byte {} to byte {}, but the image has only {}: it was cut off, or "
+            fail("partition {} of {} goes from byte {} to byte {}, but the image has only {}: it was cut "
+                 "off, or "
                  "its partition table is damaged",
                  partition.number, name, partition.offset, partition.offset + partition.size, size);
         if (!partition.extended)
@@ -161,15 +162,15 @@ Table read_partitions(int fd, std::uint64_t size, unsigned sector_size, const st
         gpt::check_headers(fd, size, own_size.value_or(sector_size), name);
     Table table = partitions_of(fd, size, own_size.value_or(sector_size), name);
     if (announced && table.scheme != Scheme::gpt)
-        fail("{} has a GPT with a wrong checksum: the partition table is damaged; sfdisk --verify tells more, and "
+        fail("{} has a GPT with a wrong checksum: the partition table is damaged; sfdisk --verify tells "
+             "more, and "
              "gdisk may repair it from its copy",
              name);
     check_places(table, size, name);
     for (Partition &partition : table.partitions)
         if (!partition.extended)
-            partition.content =
-                content_of(fd, partition.offset, partition.size, table.sector_size,
-                           std::format("partition {} of {}", partition.number, name));
+            partition.content = content_of(fd, partition.offset, partition.size, table.sector_size,
+                                           std::format("partition {} of {}", partition.number, name));
     return table;
 }
 
@@ -180,14 +181,16 @@ Table read_table(int fd, std::uint64_t size, unsigned sector_size, const std::st
         fail("{} is empty, so it is no disk image", name);
     Content whole = content_of(fd, 0, size, sector_size, name);
     if (whole.ambiguous)
-        fail("{} has the marks of several filesystems: wipefs shows them, and removes those that are stale", name);
+        fail("{} has the marks of several filesystems: wipefs shows them, and removes those that are stale",
+             name);
     // A filesystem may leave the first sectors as they were, so it counts more than what is there.
     const bool is_filesystem = whole.usage == "filesystem" || whole.usage == "crypto";
     if (!is_filesystem)
         if (Table table = read_partitions(fd, size, sector_size, name); table.scheme != Scheme::none)
             return table;
     if (whole.type.empty())
-        fail("{} holds no filesystem and no partition table that is known: berth takes raw disk images, others can "
+        fail("{} holds no filesystem and no partition table that is known: berth takes raw disk images, "
+             "others can "
              "be converted (qemu-img convert -O raw)",
              name);
     Table table;

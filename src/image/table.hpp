@@ -46,7 +46,7 @@ struct Partition {
 struct Table {
     Scheme scheme = Scheme::none;
     unsigned sector_size = 512;
-    std::string uuid; ///< of the disk
+    std::string uuid;                  ///< of the disk
     std::vector<Partition> partitions; ///< as many as one when there is no table
 };
 

@@ -2,7 +2,6 @@
 #include "runtime/image.hpp"
 
 #include <fcntl.h>
-#include <signal.h>
 #include <spawn.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -12,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include <array>
+#include <csignal>
 #include <cstring>
 #include <optional>
 
@@ -76,13 +76,14 @@ public:
         words.emplace_back("--");
         words.push_back(image);
         std::vector<char *> pointers;
+        pointers.reserve(words.size() + 1);
         for (std::string &word : words)
             pointers.push_back(word.data());
         pointers.push_back(nullptr);
         const Setup setup(socket, errors);
         int fd = -1;
-        const int code = ::pidfd_spawn(&fd, program.c_str(), setup.actions(), setup.attributes(), pointers.data(),
-                                       ::environ);
+        const int code = ::pidfd_spawn(&fd, program.c_str(), setup.actions(), setup.attributes(),
+                                       pointers.data(), ::environ);
         if (code != 0)
             fail_code(code, "starting {} for the image {}", program, image);
         pidfd_.reset(fd);

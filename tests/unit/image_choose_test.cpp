@@ -61,8 +61,8 @@ Partition bootable(Partition partition) {
 std::vector<std::string> uses(const Choice &choice, const Table &of) {
     std::vector<std::string> lines;
     for (const Use &use : choice.uses)
-        lines.push_back(std::format("{} {} {} {}", of.partitions[use.partition].number, use.designator, use.path,
-                                    use.read_only ? "ro" : "rw"));
+        lines.push_back(std::format("{} {} {} {}", of.partitions[use.partition].number, use.designator,
+                                    use.path, use.read_only ? "ro" : "rw"));
     return lines;
 }
 
@@ -79,16 +79,17 @@ std::string problem(const Table &of) {
 } // namespace
 
 TEST(ImageChoose, AllThatTheSpecificationKnowsParentsFirst) {
-    const Table all = table(Scheme::gpt, {part(type_tmp), part(type_esp, "", 0, "vfat"), part(type_var), part(type_swap),
-                                          part(type_srv), part(type_home), part(type_xbootldr), part(type_usr),
-                                          part(root_type())});
-    EXPECT_THAT(uses(all), ElementsAre("9 root / rw", "8 usr /usr rw", "6 home /home rw", "5 srv /srv rw",
-                                       "3 var /var rw", "1 tmp /var/tmp rw", "7 xbootldr /boot rw", "2 esp /efi rw"));
+    const Table all = table(Scheme::gpt, {part(type_tmp), part(type_esp, "", 0, "vfat"), part(type_var),
+                                          part(type_swap), part(type_srv), part(type_home),
+                                          part(type_xbootldr), part(type_usr), part(root_type())});
+    EXPECT_THAT(uses(all),
+                ElementsAre("9 root / rw", "8 usr /usr rw", "6 home /home rw", "5 srv /srv rw",
+                            "3 var /var rw", "1 tmp /var/tmp rw", "7 xbootldr /boot rw", "2 esp /efi rw"));
 }
 
 TEST(ImageChoose, FlagsAreHonoured) {
-    const Table flags = table(Scheme::gpt, {part(root_type(), "", gpt_read_only), part(type_home, "", gpt_no_auto),
-                                            part(type_srv, "", gpt_grow)});
+    const Table flags = table(Scheme::gpt, {part(root_type(), "", gpt_read_only),
+                                            part(type_home, "", gpt_no_auto), part(type_srv, "", gpt_grow)});
     const Choice choice = choose(flags, "x.img");
     EXPECT_THAT(uses(choice, flags), ElementsAre("1 root / ro", "3 srv /srv rw"));
     EXPECT_FALSE(choice.uses[0].grow);
@@ -104,14 +105,16 @@ TEST(ImageChoose, TheSystemPartitionHasAFlagOfItsOwn) {
 }
 
 TEST(ImageChoose, ReadOnlyFilesystemsAreReadOnly) {
-    EXPECT_THAT(uses(table(Scheme::gpt, {part(root_type(), "", 0, "erofs"), part(type_usr, "", 0, "squashfs")})),
-                ElementsAre("1 root / ro", "2 usr /usr ro"));
+    EXPECT_THAT(
+        uses(table(Scheme::gpt, {part(root_type(), "", 0, "erofs"), part(type_usr, "", 0, "squashfs")})),
+        ElementsAre("1 root / ro", "2 usr /usr ro"));
 }
 
 TEST(ImageChoose, TheNewestVersionOfSystemsAndTheFirstOfData) {
-    EXPECT_THAT(uses(table(Scheme::gpt, {part(root_type(), "os_9"), part(root_type(), "os_11"),
-                                         part(root_type(), "os_10"), part(type_home, "1"), part(type_home, "2")})),
-                ElementsAre("2 root / rw", "4 home /home rw"));
+    EXPECT_THAT(
+        uses(table(Scheme::gpt, {part(root_type(), "os_9"), part(root_type(), "os_11"),
+                                 part(root_type(), "os_10"), part(type_home, "1"), part(type_home, "2")})),
+        ElementsAre("2 root / rw", "4 home /home rw"));
     EXPECT_THAT(uses(table(Scheme::gpt, {part(root_type(), "same"), part(root_type(), "same")})),
                 ElementsAre("1 root / rw"));
     EXPECT_THAT(uses(table(Scheme::gpt, {part(root_type(), "1"), part(root_type(), "_empty")})),
@@ -128,8 +131,9 @@ TEST(ImageChoose, OtherArchitecturesAreNamed) {
 TEST(ImageChoose, TheProcessorsOtherModeIsSecondBest) {
     const std::string root = uuid(SD_GPT_ROOT_SECONDARY);
     const std::string usr = uuid(SD_GPT_USR_SECONDARY);
-    EXPECT_THAT(uses(table(Scheme::gpt, {part(root, "9"), part(usr), part(root_type(), "1"), part(type_usr)})),
-                ElementsAre("3 root / rw", "4 usr /usr rw"));
+    EXPECT_THAT(
+        uses(table(Scheme::gpt, {part(root, "9"), part(usr), part(root_type(), "1"), part(type_usr)})),
+        ElementsAre("3 root / rw", "4 usr /usr rw"));
     EXPECT_THAT(uses(table(Scheme::gpt, {part(root), part(type_usr), part(usr)})),
                 ElementsAre("1 root / rw", "3 usr /usr rw"));
 }
@@ -148,7 +152,8 @@ TEST(ImageChoose, OneGenericPartitionIsTheRoot) {
 TEST(ImageChoose, NoRoot) {
     EXPECT_THAT(problem(table(Scheme::gpt, {part(type_home)})), HasSubstr("no root partition for"));
     EXPECT_THAT(problem(table(Scheme::gpt, {})), HasSubstr("no root partition for"));
-    EXPECT_THAT(problem(table(Scheme::gpt, {part(type_usr), part(type_linux)})), HasSubstr("none for the root"));
+    EXPECT_THAT(problem(table(Scheme::gpt, {part(type_usr), part(type_linux)})),
+                HasSubstr("none for the root"));
     EXPECT_THAT(problem(table(Scheme::gpt, {part("11111111-2222-3333-4444-555555555555")})),
                 HasSubstr("no root partition for"));
 }
@@ -156,7 +161,8 @@ TEST(ImageChoose, NoRoot) {
 TEST(ImageChoose, Mbr) {
     EXPECT_THAT(uses(table(Scheme::mbr, {part("0x82", "", 0, "swap"), bootable(part("0x83")), part("0x83")})),
                 ElementsAre("2 root / rw"));
-    EXPECT_THAT(uses(table(Scheme::mbr, {part("0x0c", "", 0, "vfat"), part("0x83")})), ElementsAre("2 root / rw"));
+    EXPECT_THAT(uses(table(Scheme::mbr, {part("0x0c", "", 0, "vfat"), part("0x83")})),
+                ElementsAre("2 root / rw"));
     EXPECT_THAT(uses(table(Scheme::mbr, {bootable(part("0x83")), part("0xea")})),
                 ElementsAre("1 root / rw", "2 xbootldr /boot rw"));
     EXPECT_THAT(problem(table(Scheme::mbr, {part("0x83"), part("0x83")})), HasSubstr("marked bootable"));
@@ -171,9 +177,11 @@ TEST(ImageChoose, WhatCannotBeOpenedIsNamed) {
         one.partitions[0].content.usage = usage;
         return problem(one);
     };
-    EXPECT_THAT(root("crypto_LUKS", "crypto"), HasSubstr("partition 1 of x.img (root) is encrypted with LUKS"));
+    EXPECT_THAT(root("crypto_LUKS", "crypto"),
+                HasSubstr("partition 1 of x.img (root) is encrypted with LUKS"));
     EXPECT_THAT(root("LVM2_member", "raid"), HasSubstr("belongs to LVM"));
-    EXPECT_THAT(root("linux_raid_member", "raid"), HasSubstr("a part of a larger volume (linux_raid_member)"));
+    EXPECT_THAT(root("linux_raid_member", "raid"),
+                HasSubstr("a part of a larger volume (linux_raid_member)"));
     EXPECT_THAT(root("DM_verity_hash", "crypto"), HasSubstr("hashes of dm-verity"));
     EXPECT_THAT(root("ntfs", "filesystem"), HasSubstr("holds ntfs, but berth mounts only ext4, xfs, btrfs"));
     EXPECT_THAT(root("vfat", "filesystem"), HasSubstr("holds vfat, but"));
@@ -181,8 +189,9 @@ TEST(ImageChoose, WhatCannotBeOpenedIsNamed) {
 }
 
 TEST(ImageChoose, VerityIsRefusedWhereItProtectsWhatIsNeeded) {
-    EXPECT_THAT(problem(table(Scheme::gpt, {part(root_type()), part(type_root_verity, "", 0, "DM_verity_hash")})),
-                HasSubstr("(root) is protected by dm-verity (see partition 2)"));
+    EXPECT_THAT(
+        problem(table(Scheme::gpt, {part(root_type()), part(type_root_verity, "", 0, "DM_verity_hash")})),
+        HasSubstr("(root) is protected by dm-verity (see partition 2)"));
     EXPECT_THAT(uses(table(Scheme::gpt, {part(root_type()), part(type_usr_verity, "", 0, "DM_verity_hash")})),
                 ElementsAre("1 root / rw"));
     EXPECT_THAT(uses(table(Scheme::gpt, {part(root_type()), part(type_root_verity, "_empty", 0, "")})),

@@ -43,7 +43,8 @@ public:
     static constexpr std::size_t entry_count = 128;
     static constexpr std::size_t entry_size = 128;
 
-    explicit GptImage(const std::vector<GptEntry> &entries, std::uint64_t sectors = 8192, std::size_t sector = 512)
+    explicit GptImage(const std::vector<GptEntry> &entries, std::uint64_t sectors = 8192,
+                      std::size_t sector = 512)
         : sector_(sector), sectors_(sectors), data_(sectors * sector) {
         data_[446 + 4] = 0xee;
         put<std::uint32_t>(446 + 8, 1);
@@ -68,8 +69,7 @@ public:
             data_[at + 56 + 2 * i] = static_cast<unsigned char>(entry.name[i]);
     }
 
-    template <class Value>
-    void put(std::uint64_t at, Value value) {
+    template <class Value> void put(std::uint64_t at, Value value) {
         std::memcpy(data_.data() + at, &value, sizeof value); // tests run on little endian
     }
 
@@ -77,7 +77,8 @@ public:
     /// what they are.
     void sign() {
         const std::size_t table = std::size_t{entry_count} * entry_size;
-        std::memcpy(data_.data() + (sectors_ - 1 - table_sectors()) * sector_, data_.data() + 2 * sector_, table);
+        std::memcpy(data_.data() + (sectors_ - 1 - table_sectors()) * sector_, data_.data() + 2 * sector_,
+                    table);
         for (const std::uint64_t at : {sector_, (sectors_ - 1) * sector_}) {
             std::uint32_t count = 0;
             std::uint32_t size = 0;
@@ -94,15 +95,17 @@ public:
     /// An ext4 that libblkid recognizes, in that sector: no more than a superblock.
     void put_ext4(std::uint64_t sector) {
         const std::uint64_t at = sector * sector_ + 1024;
-        put<std::uint32_t>(at + 0x04, 1024);  // blocks
+        put<std::uint32_t>(at + 0x04, 1024); // blocks
         put<std::uint16_t>(at + 0x38, 0xef53);
-        put<std::uint32_t>(at + 0x4c, 1); // revision
-        put<std::uint32_t>(at + 0x5c, 0x4); // has a journal
+        put<std::uint32_t>(at + 0x4c, 1);    // revision
+        put<std::uint32_t>(at + 0x5c, 0x4);  // has a journal
         put<std::uint32_t>(at + 0x60, 0x42); // filetype, extents
         put<std::uint32_t>(at + 0xe0, 8);
     }
 
-    void put_text(std::uint64_t at, std::string_view text) { std::memcpy(data_.data() + at, text.data(), text.size()); }
+    void put_text(std::uint64_t at, std::string_view text) {
+        std::memcpy(data_.data() + at, text.data(), text.size());
+    }
 
     [[nodiscard]] std::vector<unsigned char> &data() { return data_; }
     [[nodiscard]] std::size_t sector() const { return sector_; }
@@ -138,7 +141,8 @@ private:
         const std::string digits = parse_id128(uuid).value();
         constexpr std::size_t order[] = {3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15};
         for (std::size_t i = 0; i < 16; ++i)
-            data_[at + i] = static_cast<unsigned char>(std::stoul(digits.substr(order[i] * 2, 2), nullptr, 16));
+            data_[at + i] =
+                static_cast<unsigned char>(std::stoul(digits.substr(order[i] * 2, 2), nullptr, 16));
     }
 
     std::size_t sector_;

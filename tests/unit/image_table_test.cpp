@@ -33,7 +33,8 @@ std::string root_type() {
 
 /// Root from sector 64, home behind it.
 GptImage usual() {
-    return GptImage({{root_type(), 64, 2111, 0, "root"}, {type_home, 2112, 4159, disk::gpt_read_only, "home"}});
+    return GptImage(
+        {{root_type(), 64, 2111, 0, "root"}, {type_home, 2112, 4159, disk::gpt_read_only, "home"}});
 }
 
 /// An MBR with these entries (flag, type, first sector, sectors) in an image of 4 MiB.
@@ -160,7 +161,8 @@ TEST(ImageTable, EntriesOfNoSize) {
 }
 
 TEST(ImageTable, OverlappingEntries) {
-    GptImage image({{root_type(), 100, 200, 0, ""}, {type_srv, 300, 400, 0, ""}, {type_home, 200, 250, 0, ""}});
+    GptImage image(
+        {{root_type(), 100, 200, 0, ""}, {type_srv, 300, 400, 0, ""}, {type_home, 200, 250, 0, ""}});
     EXPECT_THAT(error_in(image), HasSubstr("partitions 1 and 3 of x.img overlap"));
 }
 

@@ -7,11 +7,12 @@ using berth::disk::version_order;
 
 TEST(ImageVersion, OrderIsTheSpecifications) {
     // The specification's own example, oldest first.
-    constexpr const char *ascending[] = {"122.1", "123~rc1-1", "123",     "123-a",   "123-a.1", "123-1", "123-1.1",
-                                         "123^post1", "123.a-1", "123.1-1", "123a-1",  "124-1"};
+    constexpr const char *ascending[] = {"122.1",   "123~rc1-1", "123",     "123-a",   "123-a.1", "123-1",
+                                         "123-1.1", "123^post1", "123.a-1", "123.1-1", "123a-1",  "124-1"};
     for (std::size_t i = 0; i < std::size(ascending); ++i)
         for (std::size_t j = 0; j < std::size(ascending); ++j)
-            EXPECT_TRUE(version_order(ascending[i], ascending[j]) == (i <=> j)) << ascending[i] << " " << ascending[j];
+            EXPECT_TRUE(version_order(ascending[i], ascending[j]) == (i <=> j))
+                << ascending[i] << " " << ascending[j];
 }
 
 TEST(ImageVersion, NumbersCountByValueOfAnyLength) {
