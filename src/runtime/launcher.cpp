@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "runtime/launcher.hpp"
 
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>
@@ -15,8 +16,11 @@
 
 #include "base/error.hpp"
 #include "base/pidfd.hpp"
+#include "base/rooted.hpp"
 #include "runtime/cgroup.hpp"
+#include "runtime/image.hpp"
 #include "runtime/inner.hpp"
+#include "runtime/mounts.hpp"
 #include "runtime/namespaces.hpp"
 #include "runtime/ownership.hpp"
 #include "runtime/process.hpp"
@@ -103,6 +107,16 @@ private:
     int pidfd_;
 };
 
+/// Attaches a detached mount to a directory of ours, made for it.
+void attach_at(int mount, const std::string &path) {
+    if (::mkdir(path.c_str(), 0700) < 0 && errno != EEXIST)
+        fail_errno("creating the directory {}", path);
+    const unique_fd target(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!target)
+        fail_errno("opening the directory {}", path);
+    mounts::attach(mount, target.get(), path);
+}
+
 /// The topmost layer, or the image.
 const std::string &tree_name(const RootPlan &root) {
     return root.layers.empty() ? root.image : root.layers.back();
@@ -120,6 +134,7 @@ Launcher::Launcher(LaunchPlan plan) : plan_(std::move(plan)) {
         tree_template::instantiate(plan_.root.template_tree, plan_.root.layers.front());
     settle_users();
     steps::reached("users");
+    attach_image();
     root::prepare_upper(plan_.root, ids_.map_trees());
     locks_ = root::lock_trees(plan_.root);
     load_filter();
@@ -134,6 +149,29 @@ void Launcher::load_filter() {
     for (const std::string &warning : filter.warnings)
         std::fprintf(stderr, "berth run: warning: %s\n", warning.c_str());
     filter_ = std::move(filter.programs);
+}
+
+/// Mounts what is in the disk image where it outlasts reboots.
+void Launcher::attach_image() {
+    const RootPlan &root = plan_.root;
+    if (root.image.empty())
+        return;
+    const bool read_only = root.read_only || root.usr_only || root.upper != Upper::Kind::none;
+    const unique_fd tmpfs = mounts::new_filesystem("tmpfs", {{"mode", "0700"}}, 0);
+    for (const image::Mount &part : image::attach(root.image, read_only)) {
+        struct stat st{};
+        if (::fstat(part.mount.get(), &st) < 0)
+            fail_errno("looking at the {} of {}", part.designator, root.image);
+        ids_.map_tree(part.mount.get(), st, false);
+        if (image_.empty())
+            attach_at(tmpfs.get(), root::image_place);
+        image_.push_back({.path = part.path, .place = std::format("{}/{}", root::image_place, image_.size())});
+        attach_at(part.mount.get(), image_.back().place);
+    }
+    if (plan_.machine_id_of_tree) {
+        const unique_fd tree(::open(image_.front().place.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+        take_machine_id(plan_, rooted::read_file(tree.get(), "/etc/machine-id").value_or(""));
+    }
 }
 
 void Launcher::leave_host_mounts() {

@@ -32,6 +32,7 @@ private:
     void leave_host_mounts();
     void settle_users();
     void load_filter();
+    void attach_image();
     /// Makes the machine, in the control group behind `payload`, or in its scope when negative.
     supervisor::Machine start(int payload);
     void enter_scope(pid_t leader) const;

@@ -33,11 +33,18 @@ ConsoleMode plan_console(ConsoleMode asked, bool on_terminal) {
     }
 }
 
+std::optional<std::string> machine_id_in(std::string_view text) {
+    auto id = parse_id128(trim(text));
+    if (id && *id == std::string(32, '0'))
+        id.reset();
+    return id;
+}
+
 std::string plan_machine_id(const MachineConfig &config, const RootPlan &root) {
     if (!config.exec.machine_id.empty())
         return config.exec.machine_id;
     if (const auto text = plan_parts::read_merged(root, "etc/machine-id"))
-        if (const auto id = parse_id128(trim(*text)); id && *id != std::string(32, '0'))
+        if (const auto id = machine_id_in(*text))
             return *id;
     return random_id();
 }
@@ -92,6 +99,16 @@ std::string plan_parts::origin_of(const MachineConfig &config, std::string_view 
 
 bool LaunchPlan::private_network() const {
     return (namespaces & CLONE_NEWNET) != 0;
+}
+
+void take_machine_id(LaunchPlan &plan, std::string_view text) {
+    const auto id = machine_id_in(text);
+    if (!id)
+        return;
+    for (auto &[name, value] : plan.environment)
+        if (name == "container_uuid" && value == uuid_of(plan.machine_id))
+            value = uuid_of(*id);
+    plan.machine_id = *id;
 }
 
 std::string random_id() {
@@ -152,6 +169,7 @@ LaunchPlan make_plan(const MachineConfig &config, const HostFacts &facts) {
     plan.root = plan_parts::root(config, facts, plan.name);
     plan_parts::require_os_tree(plan.root, plan.mode);
     plan.machine_id = plan_machine_id(config, plan.root);
+    plan.machine_id_of_tree = !plan.root.image.empty() && config.exec.machine_id.empty();
     plan.boot_id = random_id();
     plan.users = plan_parts::users(config, plan.root);
     plan.mounts = plan_parts::mounts(config, plan);

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -92,6 +93,8 @@ struct LaunchPlan {
     std::string name;
     std::string hostname;
     std::string machine_id; ///< 32 hexadecimal digits
+    /// True when the tree may say otherwise: it is in an image, which is not open yet.
+    bool machine_id_of_tree = false;
     std::string boot_id;    ///< the same, new for every boot
     RootPlan root;
     UsersPlan users;
@@ -146,6 +149,9 @@ struct HostFacts {
 
 /// A new random ID of 32 hexadecimal digits.
 [[nodiscard]] std::string random_id();
+
+/// Makes the machine ID that the tree's /etc/machine-id holds the machine's, should it be one.
+void take_machine_id(LaunchPlan &plan, std::string_view text);
 
 /// Throws Error naming the setting and its origin when something is missing or contradicts.
 [[nodiscard]] LaunchPlan make_plan(const MachineConfig &config, const HostFacts &facts);

@@ -165,6 +165,17 @@ unique_fd make(const RootPlan &plan, IdMaps &ids, const std::vector<Partition> &
     return made;
 }
 
+unique_fd ephemeral_overlay(const RootPlan &plan, const std::string &place, std::size_t number, IdMaps &ids) {
+    const std::string folder = std::format("{}/{}", plan.upper_directory, number);
+    make_directory(folder, 0700);
+    make_upper_like(folder + "/upper", place, ids.map_trees());
+    make_directory(folder + "/work", 0700);
+    return overlay::mount({.lowers = {{.path = place, .mapped = true}},
+                           .upper = folder + "/upper",
+                           .work = folder + "/work"},
+                          ids);
+}
+
 unique_fd derive(const RootPlan &plan, int base, const IdMaps &ids) {
     if (plan.usr_only)
         return empty_root(base, ids);

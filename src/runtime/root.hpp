@@ -22,6 +22,9 @@ using Locks = std::vector<unique_fd>;
 /// do: the mount namespace is the machine's own, and pivoting takes it away again.
 inline constexpr const char *staging = "/run/berth";
 
+/// Where the filesystems of a disk image are mounted, in our own mount namespace.
+inline constexpr const char *image_place = "/run/berth/image";
+
 /// Makes the staging directory, should nobody have done so at boot.
 void prepare_staging();
 
@@ -39,6 +42,10 @@ struct Partition {
 /// The tree itself as a detached mount: what "+" paths are in, and / inside most often. `image`
 /// holds the filesystems of the disk image, its root first, or nothing.
 [[nodiscard]] unique_fd make(const RootPlan &plan, IdMaps &ids, const std::vector<Partition> &image);
+
+/// An overlay of the mapped filesystem at `place`, the `number`th of an image, and an ephemeral upper of its own.
+[[nodiscard]] unique_fd ephemeral_overlay(const RootPlan &plan, const std::string &place, std::size_t number,
+                                          IdMaps &ids);
 
 /// A detached mount that becomes / in place of the tree behind `base`, which must be attached:
 /// for --volatile=yes and --pivot-root=. Empty when the tree itself does.

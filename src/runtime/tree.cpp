@@ -43,7 +43,10 @@ unique_fd attach_root(const LaunchPlan &plan, const Parts &parts, unique_fd &bas
 
 void attach_partitions(const LaunchPlan &plan, const Parts &parts, int root, int base) {
     for (std::size_t i = 1; i < parts.image.size(); ++i) {
-        const unique_fd mount = mounts::clone_tree(AT_FDCWD, parts.image[i].place, false);
+        const std::string &place = parts.image[i].place;
+        const unique_fd mount = plan.root.upper == Upper::Kind::ephemeral
+                                    ? root::ephemeral_overlay(plan.root, place, i, parts.ids)
+                                    : mounts::clone_tree(AT_FDCWD, place, false);
         const unique_fd target = rooted::make_directory(root, parts.image[i].path);
         mounts::attach(mount.get(), target.get(), parts.image[i].path);
     }

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// Mounts what is in an image, detached, and hands the mounts over.
+#pragma once
+
+#include <string>
+
+namespace berth::disk {
+
+/// Sends the mounts of the image at `path` over `socket` (AF_UNIX, SOCK_SEQPACKET), each as a message
+/// with one descriptor:
+///
+///     {"designator":"root","path":"/","read_only":false,"filesystem":"ext4","label":"","uuid":"…"}
+///
+/// parents before children, and {"end":true} at last. Label and UUID are the partition's, or the
+/// filesystem's own when the image has no partitions. Throws Error, before anything is sent, when
+/// not all can be mounted.
+void attach(const std::string &path, bool read_only, int socket);
+
+} // namespace berth::disk

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "image/choose.hpp"
+
+#include <algorithm>
+#include <array>
+#include <format>
+#include <string_view>
+
+#include "image/filesystem.hpp"
+#include "image/partition_types.hpp"
+#include "image/version_order.hpp"
+
+namespace berth::disk {
+
+namespace {
+
+constexpr std::string_view mbr_linux = "0x83";
+constexpr std::string_view mbr_xbootldr = "0xea";
+
+PartitionType type_of(const Table &table, const Partition &partition) {
+    if (table.scheme == Scheme::gpt)
+        return partition_type(partition.type).value_or(PartitionType{});
+    if (table.scheme == Scheme::mbr && partition.type == mbr_linux)
+        return {.designator = "linux-generic", .architecture = {}};
+    if (table.scheme == Scheme::mbr && partition.type == mbr_xbootldr)
+        return {.designator = "xbootldr", .architecture = {}};
+    return {};
+}
+
+/// False for partitions that say they are to be left alone.
+bool is_offered(const Partition &partition, std::string_view designator) {
+    if (partition.label == "_empty") // how systemd-sysupdate marks room for a version to come
+        return false;
+    // UEFI has a bit of its own for its system partition.
+    return (partition.flags & (designator == "esp" ? gpt_no_block_io : gpt_no_auto)) == 0;
+}
+
+class Chooser {
+public:
+    Chooser(const Table &table, std::string name) : table_(table), name_(std::move(name)) {}
+
+    Choice choose() {
+        if (table_.scheme == Scheme::none) {
+            use(0, "root");
+            return std::move(choice_);
+        }
+        const auto root = pick("root", std::nullopt);
+        if (root)
+            use(*root, "root");
+        if (const auto usr = pick("usr", root ? std::optional(type(*root).fit) : std::nullopt)) {
+            if (!root)
+                choice_.problem =
+                    std::format("{} has a partition for /usr but none for the root: berth needs both", name_);
+            use(*usr, "usr");
+        } else if (!root) {
+            use_generic_root();
+        }
+        for (const std::string_view each : {"home", "srv", "var", "tmp", "xbootldr", "esp"})
+            if (const auto at = pick(each, std::nullopt))
+                use(*at, each);
+        return std::move(choice_);
+    }
+
+private:
+    [[nodiscard]] PartitionType type(std::size_t at) const { return type_of(table_, table_.partitions[at]); }
+
+    /// All offered partitions of that designator that can run here.
+    [[nodiscard]] std::vector<std::size_t> all(std::string_view designator) const {
+        std::vector<std::size_t> found;
+        for (std::size_t at = 0; at < table_.partitions.size(); ++at)
+            if (type(at).designator == designator && type(at).fit != Fit::foreign
+                && is_offered(table_.partitions[at], designator))
+                found.push_back(at);
+        return found;
+    }
+
+    /// The best of them: of this architecture, then the newest, then the first.
+    [[nodiscard]] std::optional<std::size_t> pick(std::string_view designator, std::optional<Fit> fit) const {
+        std::optional<std::size_t> best;
+        for (const std::size_t at : all(designator)) {
+            if (fit && type(at).fit != *fit)
+                continue;
+            if (!best || type(at).fit > type(*best).fit
+                || (type(at).fit == type(*best).fit && is_versioned(designator)
+                    && version_order(table_.partitions[at].label, table_.partitions[*best].label) > 0))
+                best = at;
+        }
+        return best;
+    }
+
+    void use(std::size_t at, std::string_view designator) {
+        const Partition &partition = table_.partitions[at];
+        const FilesystemType *known = filesystem_type(partition.content.type);
+        choice_.uses.push_back(
+            {.partition = at,
+             .designator = std::string(designator),
+             .path = std::string(mount_path(designator)),
+             .read_only = (partition.flags & gpt_read_only) != 0 || (known != nullptr && known->read_only),
+             .grow = (partition.flags & gpt_grow) != 0,
+             .problem = problem(partition, designator)});
+    }
+
+    /// One partition for Linux that nobody said more about: the root. Of several in an MBR, the one
+    /// that is marked bootable.
+    void use_generic_root() {
+        std::vector<std::size_t> generic = all("linux-generic");
+        if (generic.size() > 1)
+            if (auto bootable = generic;
+                std::erase_if(bootable, [this](std::size_t at) { return !table_.partitions[at].bootable; })
+                    > 0
+                && bootable.size() == 1)
+                generic = bootable;
+        if (generic.size() == 1)
+            use(generic.front(), "root");
+        else
+            choice_.problem = no_root(!generic.empty());
+    }
+
+    [[nodiscard]] std::string no_root(bool several) const {
+        if (several && table_.scheme == Scheme::mbr)
+            return std::format(
+                "{} has several Linux partitions, none or more than one of which is marked bootable: "
+                "mark the root (sfdisk --activate)",
+                name_);
+        if (several)
+            return std::format(
+                "{} has several Linux partitions, none of which is marked as the root: give one the type "
+                "{} (sfdisk --part-type)",
+                name_, native_root_type());
+        for (const Partition &partition : table_.partitions)
+            if (const PartitionType type = type_of(table_, partition);
+                type.designator == "root" && type.fit == Fit::foreign)
+                return std::format("{} has a root partition for {} only, and this is {}", name_,
+                                   type.architecture, native_architecture());
+        if (table_.scheme == Scheme::mbr)
+            return std::format("{} has no Linux partition (type 0x83)", name_);
+        return std::format("{} has no root partition for {} (type {})", name_, native_architecture(),
+                           native_root_type());
+    }
+
+    [[nodiscard]] std::string problem(const Partition &partition, std::string_view designator) const {
+        for (const std::string_view suffix : {"-verity", "-verity-sig"})
+            if (const auto hashes = all(std::format("{}{}", designator, suffix)); !hashes.empty())
+                return std::format(
+                    "{} ({}) is protected by dm-verity (see partition {}), which berth cannot check: open "
+                    "it with veritysetup, and give the mapped device as the image",
+                    call(partition, name_), designator, table_.partitions[hashes.front()].number);
+        const std::string what = content_problem(partition.content, designator);
+        if (what.empty())
+            return {};
+        return table_.scheme == Scheme::none
+                   ? std::format("{} {}", name_, what)
+                   : std::format("{} ({}) {}", call(partition, name_), designator, what);
+    }
+
+    const Table &table_;
+    std::string name_;
+    Choice choice_;
+};
+
+} // namespace
+
+std::string Choice::first_problem() const {
+    if (!problem.empty())
+        return problem;
+    for (const Use &use : uses)
+        if (!use.is_boot() && !use.problem.empty())
+            return use.problem;
+    return {};
+}
+
+const Use *Choice::use_of(std::size_t partition) const {
+    const auto at = std::ranges::find(uses, partition, &Use::partition);
+    return at == uses.end() ? nullptr : &*at;
+}
+
+Choice choose(const Table &table, const std::string &name) {
+    return Chooser(table, name).choose();
+}
+
+std::string call(const Partition &partition, const std::string &name) {
+    return partition.number == 0 ? name : std::format("partition {} of {}", partition.number, name);
+}
+
+std::string designator_of(const Table &table, const Partition &partition) {
+    return std::string(type_of(table, partition).designator);
+}
+
+} // namespace berth::disk
