@@ -28,15 +28,20 @@ using namespace std::chrono_literals;
 constexpr auto deadline = 30s;
 
 /// Runs `work` in the machine's mount namespace, in a process of its own; its errors become ours.
-void inside(const join::Target &target, const std::function<void()> &work) {
+/// It is given that process's descriptors as the host's /proc shows them (O_PATH): the machine's
+/// own /proc is not to be trusted.
+void inside(const join::Target &target, const std::function<void(int descriptors)> &work) {
     auto [ours, theirs] = protocol::make_pair();
     const namespaces::Child child = namespaces::fork_into(0);
     if (child.pid == 0) {
         try {
             ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+            const unique_fd descriptors(::open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC));
+            if (!descriptors)
+                fail_errno("opening /proc/self/fd");
             if (::setns(target.leader, CLONE_NEWNS) < 0)
                 fail_errno("entering the machine's mount namespace");
-            work();
+            work(descriptors.get());
         } catch (const Error &error) {
             protocol::send(theirs.get(), protocol::Kind::failed, error.code(), error.what());
         }
@@ -90,21 +95,17 @@ void bind(const join::Target &target, const Request &request) {
     const unique_fd source = mounts::clone_tree(AT_FDCWD, request.source, true);
     if (request.read_only)
         mounts::set_attributes(source.get(), MOUNT_ATTR_RDONLY, 0, true);
-    inside(target, [&] {
+    inside(target, [&](int) {
         const unique_fd place = destination(target, request, S_ISDIR(st.st_mode));
         mounts::attach(source.get(), place.get(), request.destination);
     });
 }
 
 void unbind(const join::Target &target, const std::string &path) {
-    // The machine's own /proc is not to be trusted with descriptors' names.
-    const unique_fd descriptors(::open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC));
-    if (!descriptors)
-        fail_errno("opening /proc/self/fd");
-    inside(target, [&] {
+    inside(target, [&](int descriptors) {
         const unique_fd place = rooted::open(target.root.get(), path, O_PATH);
         const std::string name = std::to_string(place.get());
-        if (::fchdir(descriptors.get()) < 0)
+        if (::fchdir(descriptors) < 0)
             fail_errno("entering /proc/self/fd");
         if (::umount2(name.c_str(), MNT_DETACH) < 0) {
             if (errno == EINVAL)
