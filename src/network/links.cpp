@@ -34,7 +34,8 @@ std::vector<std::string> alternative_names(nlattr *list) {
     if (list == nullptr)
         return names;
     int left = ::nla_len(list);
-    for (auto *at = static_cast<nlattr *>(::nla_data(list)); ::nla_ok(at, left) != 0; at = ::nla_next(at, &left))
+    for (auto *at = static_cast<nlattr *>(::nla_data(list)); ::nla_ok(at, left) != 0;
+         at = ::nla_next(at, &left))
         if (::nla_type(at) == IFLA_ALT_IFNAME)
             names.emplace_back(::nla_get_string(at));
     return names;
@@ -67,16 +68,14 @@ Link link_from(nlmsghdr *message) {
 }
 
 MessagePtr message_on(int type, int index, unsigned flags = 0) {
-    return make_message(type, ifinfomsg{.ifi_family = AF_UNSPEC,
-                                        .ifi_index = index,
-                                        .ifi_flags = flags,
-                                        .ifi_change = flags});
+    return make_message(
+        type,
+        ifinfomsg{.ifi_family = AF_UNSPEC, .ifi_index = index, .ifi_flags = flags, .ifi_change = flags});
 }
 
 std::optional<Link> get(Netlink &in, MessagePtr message, std::string_view what) {
     std::optional<Link> link;
-    const int code =
-        in.request(std::move(message), [&link](nlmsghdr *answer) { link = link_from(answer); });
+    const int code = in.request(std::move(message), [&link](nlmsghdr *answer) { link = link_from(answer); });
     if (code != 0 && code != ENODEV)
         fail_code(code, "looking at the link {}", what);
     return link;

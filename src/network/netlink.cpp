@@ -114,7 +114,7 @@ int Netlink::request(MessagePtr message, const Each &each) {
     acknowledged_ = false;
     each_ = each;
     int result = ::nl_send_auto(socket_.get(), message.get()); // which asks to be acknowledged
-    while (result >= 0 && !acknowledged_) // an answer comes before that, by itself
+    while (result >= 0 && !acknowledged_)                      // an answer comes before that, by itself
         result = ::nl_recvmsgs_default(socket_.get());
     finish();
     if (result >= 0)

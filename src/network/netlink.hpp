@@ -17,12 +17,8 @@
 namespace berth::network {
 
 /// A deleter that calls one of libnl's functions.
-template <auto Function>
-struct NetlinkReleases {
-    template <class T>
-    void operator()(T *object) const noexcept {
-        Function(object);
-    }
+template <auto Function> struct NetlinkReleases {
+    template <class T> void operator()(T *object) const noexcept { Function(object); }
 };
 
 using SocketPtr = std::unique_ptr<nl_sock, NetlinkReleases<nl_socket_free>>;
@@ -83,16 +79,14 @@ void put(nl_msg *message, int type, std::string_view text);
 void put(nl_msg *message, int type, std::uint32_t number);
 
 /// Throws bad_alloc for a null pointer of libnl's.
-template <class T>
-T *made(T *object) {
+template <class T> T *made(T *object) {
     if (object == nullptr)
         throw std::bad_alloc();
     return object;
 }
 
 /// A message with the header that its type calls for, to be filled.
-template <class Header>
-MessagePtr make_message(int type, const Header &header) {
+template <class Header> MessagePtr make_message(int type, const Header &header) {
     MessagePtr message(made(::nlmsg_alloc_simple(type, 0)));
     Header copy = header; // nlmsg_append() takes no const
     if (::nlmsg_append(message.get(), &copy, sizeof copy, NLMSG_ALIGNTO) < 0)

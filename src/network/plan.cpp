@@ -61,8 +61,7 @@ Port port_from(const json &object) {
 }
 
 /// Runs `read` on the JSON in `text`, with the library's errors turned into ours.
-template <class Read>
-auto reading(std::string_view text, std::string_view what, Read read) {
+template <class Read> auto reading(std::string_view text, std::string_view what, Read read) {
     try {
         return read(json::parse(text));
     } catch (const json::exception &error) {
@@ -94,24 +93,25 @@ void check(const Plan &plan) {
             require_inside(inside);
         }
     for (auto at = plan.ports.begin(); at != plan.ports.end(); ++at)
-        if (std::any_of(plan.ports.begin(), at,
-                        [&](const Port &port) { return port.protocol == at->protocol && port.host == at->host; }))
+        if (std::any_of(plan.ports.begin(), at, [&](const Port &port) {
+                return port.protocol == at->protocol && port.host == at->host;
+            }))
             fail("port {} of the host is forwarded twice: leave one of them out", at->host);
 }
 
 void to_json(json &object, const Plan &plan) {
     object = {{"veth", plan.veth},
-            {"bridge", plan.bridge},
-            {"zone", plan.zone},
-            {"veth_extra", plan.veth_extra},
-            {"interfaces", plan.interfaces},
-            {"macvlan", plan.macvlan},
-            {"ipvlan", plan.ipvlan},
-            {"ports", json::array()}};
+              {"bridge", plan.bridge},
+              {"zone", plan.zone},
+              {"veth_extra", plan.veth_extra},
+              {"interfaces", plan.interfaces},
+              {"macvlan", plan.macvlan},
+              {"ipvlan", plan.ipvlan},
+              {"ports", json::array()}};
     for (const Port &port : plan.ports)
         object["ports"].push_back({{"protocol", port.protocol == Port::Protocol::tcp ? "tcp" : "udp"},
-                                 {"host", port.host},
-                                 {"machine", port.machine}});
+                                   {"host", port.host},
+                                   {"machine", port.machine}});
 }
 
 void from_json(const json &object, Plan &plan) {

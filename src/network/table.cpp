@@ -45,7 +45,8 @@ std::string table_commands(std::string_view name, const std::vector<Port> &ports
 Table::Table(std::string_view machine, std::vector<Port> ports)
     : name_(std::format("berth-{}", machine)), ports_(std::move(ports)),
       context_(::nft_ctx_new(NFT_CTX_DEFAULT)) {
-    if (!context_ || ::nft_ctx_buffer_error(context_.get()) != 0 || ::nft_ctx_buffer_output(context_.get()) != 0)
+    if (!context_ || ::nft_ctx_buffer_error(context_.get()) != 0
+        || ::nft_ctx_buffer_output(context_.get()) != 0)
         throw std::bad_alloc();
     run(std::format("create table inet {} {{ flags owner; }}", name_),
         std::format("making the nftables table {} for the ports of machine {}", name_, machine));
@@ -53,7 +54,8 @@ Table::Table(std::string_view machine, std::vector<Port> ports)
 }
 
 void Table::aim(const Target &target) {
-    run(table_commands(name_, ports_, target), std::format("forwarding ports by the nftables table {}", name_));
+    run(table_commands(name_, ports_, target),
+        std::format("forwarding ports by the nftables table {}", name_));
 }
 
 void Table::run(const std::string &commands, std::string_view doing) {

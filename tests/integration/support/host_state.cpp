@@ -93,12 +93,19 @@ void add_units(HostState &state, const std::string &but_of) {
     }
 }
 
+void add_links(HostState &state, const std::string &but_of) {
+    for (const auto &entry : fs::directory_iterator("/sys/class/net"))
+        if (const std::string name = entry.path().filename(); but_of.empty() || !name.contains(but_of))
+            state.insert("link " + name);
+}
+
 } // namespace
 
 HostState host_state(const std::string &but_of) {
     HostState state;
     add_units(state, but_of);
     add_mounts(state);
+    add_links(state, but_of);
     add_files(state, "cgroup", fs::path(cgroups) / "machine.slice", but_of);
     for (const char *folder : {"/run/systemd/machines", "/run/berth", "/var/lib/berth"})
         add_files(state, "file", folder, but_of);

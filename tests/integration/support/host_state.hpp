@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// What machines may leave on a host: mounts, processes, cgroups, units, files.
+// What machines may leave on a host: mounts, links, processes, cgroups, units, files.
 #pragma once
 
 #include <set>
