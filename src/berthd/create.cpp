@@ -82,6 +82,10 @@ MachinePtr accept(NewMachine request) {
     if (!request.root.empty() && !request.root.starts_with('/'))
         throw make(bus_error::invalid_args, R"(machine "{}": the root "{}" is not an absolute path)",
                    request.name, request.root);
+    for (const std::int32_t index : request.interfaces)
+        if (index <= 0)
+            throw make(bus_error::invalid_args, R"(machine "{}": {} is not the index of a link)", request.name,
+                       index);
     const auto machine = std::make_shared<Machine>();
     Record &record = machine->record;
     record.id = id_text(request);
@@ -92,6 +96,7 @@ MachinePtr accept(NewMachine request) {
     record.service = std::move(request.service);
     record.root = std::move(request.root);
     record.kind = std::move(request.kind);
+    record.interfaces = std::move(request.interfaces);
     record.realtime = now<std::chrono::system_clock>();
     record.monotonic = now<Clock>();
     return machine;

@@ -47,6 +47,7 @@ private:
     std::uint32_t Leader() override { return static_cast<std::uint32_t>(record_.leader); }
     std::string Class() override { return record_.kind; }
     std::string RootDirectory() override { return record_.root; }
+    std::vector<std::int32_t> NetworkInterfaces() override { return record_.interfaces; }
     std::string State() override { return state_name(state_); }
 
     Record record_;

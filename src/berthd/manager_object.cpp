@@ -71,8 +71,16 @@ sdbus::ObjectPath ManagerObject::GetMachineByPID(const std::uint32_t &pid) {
 void ManagerObject::CreateMachine(sdbus::Result<sdbus::ObjectPath> &&result, std::string name,
                                   std::vector<std::uint8_t> id, std::string service, std::string kind,
                                   sdbus::UnixFd leader, std::string root, Properties properties) {
-    NewMachine request{std::move(name), std::move(id),     std::move(service),
-                       std::move(kind), std::move(leader), std::move(root)};
+    CreateMachineWithNetwork(std::move(result), std::move(name), std::move(id), std::move(service),
+                             std::move(kind), std::move(leader), std::move(root), {}, std::move(properties));
+}
+
+void ManagerObject::CreateMachineWithNetwork(sdbus::Result<sdbus::ObjectPath> &&result, std::string name,
+                                             std::vector<std::uint8_t> id, std::string service,
+                                             std::string kind, sdbus::UnixFd leader, std::string root,
+                                             std::vector<std::int32_t> interfaces, Properties properties) {
+    NewMachine request{std::move(name),   std::move(id),   std::move(service),   std::move(kind),
+                       std::move(leader), std::move(root), std::move(interfaces)};
     auto work = operations_.create(authority_.caller(), std::move(request), std::move(properties));
     tasks_.start(answer(std::move(result), std::move(work), path_of,
                         [this](const MachinePtr &machine) { operations_.created(*machine); }));
@@ -81,8 +89,16 @@ void ManagerObject::CreateMachine(sdbus::Result<sdbus::ObjectPath> &&result, std
 void ManagerObject::RegisterMachine(sdbus::Result<sdbus::ObjectPath> &&result, std::string name,
                                     std::vector<std::uint8_t> id, std::string service, std::string kind,
                                     sdbus::UnixFd leader, std::string root) {
-    NewMachine request{std::move(name), std::move(id),     std::move(service),
-                       std::move(kind), std::move(leader), std::move(root)};
+    RegisterMachineWithNetwork(std::move(result), std::move(name), std::move(id), std::move(service),
+                               std::move(kind), std::move(leader), std::move(root), {});
+}
+
+void ManagerObject::RegisterMachineWithNetwork(sdbus::Result<sdbus::ObjectPath> &&result, std::string name,
+                                               std::vector<std::uint8_t> id, std::string service,
+                                               std::string kind, sdbus::UnixFd leader, std::string root,
+                                               std::vector<std::int32_t> interfaces) {
+    NewMachine request{std::move(name),   std::move(id),   std::move(service),   std::move(kind),
+                       std::move(leader), std::move(root), std::move(interfaces)};
     tasks_.start(
         answer(std::move(result), operations_.enlist(authority_.caller(), std::move(request)), path_of));
 }

@@ -45,6 +45,14 @@ private:
     void RegisterMachine(sdbus::Result<sdbus::ObjectPath> &&result, std::string name,
                          std::vector<std::uint8_t> id, std::string service, std::string kind,
                          sdbus::UnixFd leader, std::string root) override;
+    void CreateMachineWithNetwork(sdbus::Result<sdbus::ObjectPath> &&result, std::string name,
+                                  std::vector<std::uint8_t> id, std::string service, std::string kind,
+                                  sdbus::UnixFd leader, std::string root, std::vector<std::int32_t> interfaces,
+                                  Properties properties) override;
+    void RegisterMachineWithNetwork(sdbus::Result<sdbus::ObjectPath> &&result, std::string name,
+                                    std::vector<std::uint8_t> id, std::string service, std::string kind,
+                                    sdbus::UnixFd leader, std::string root,
+                                    std::vector<std::int32_t> interfaces) override;
     void UnregisterMachine(sdbus::Result<> &&result, std::string name) override;
     void TerminateMachine(sdbus::Result<> &&result, std::string name) override;
     void KillMachine(sdbus::Result<> &&result, std::string name, std::string whom,

@@ -26,6 +26,7 @@ struct NewMachine {
     std::string kind;     ///< "container" or "vm"
     sdbus::UnixFd leader; ///< pidfd
     std::string root;     ///< absolute, or empty
+    std::vector<std::int32_t> interfaces = {}; ///< links on the host that lead to it
 };
 
 class Operations {

@@ -51,6 +51,24 @@ std::string kind(std::string value) {
     return value;
 }
 
+std::vector<std::int32_t> indices(std::string_view value) {
+    std::vector<std::int32_t> all;
+    for (const std::string &word : split(value, ' ')) {
+        const std::uint64_t index = number(word);
+        if (index == 0 || index > static_cast<std::uint64_t>(std::numeric_limits<std::int32_t>::max()))
+            fail("\"{}\" is not the index of a link", word);
+        all.push_back(static_cast<std::int32_t>(index));
+    }
+    return all;
+}
+
+std::string text_of(const std::vector<std::int32_t> &interfaces) {
+    std::string text;
+    for (const std::int32_t index : interfaces)
+        text += std::format("{}{}", text.empty() ? "" : " ", index);
+    return text;
+}
+
 void set(Record &record, std::string_view key, std::string value) {
     if (key == "NAME")
         record.name = name(std::move(value));
@@ -72,6 +90,8 @@ void set(Record &record, std::string_view key, std::string value) {
         record.realtime = number(value);
     else if (key == "MONOTONIC")
         record.monotonic = number(value);
+    else if (key == "NETIF")
+        record.interfaces = indices(value);
 }
 
 } // namespace
@@ -87,6 +107,7 @@ std::string public_text(const Record &record) {
     append(text, "CLASS", record.kind);
     append(text, "REALTIME", std::to_string(record.realtime));
     append(text, "MONOTONIC", std::to_string(record.monotonic));
+    append(text, "NETIF", text_of(record.interfaces));
     return text;
 }
 

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace berth {
 
@@ -21,6 +22,7 @@ struct Record {
     std::string kind;           ///< "container" or "vm"
     std::uint64_t realtime = 0; ///< of the registration; microseconds
     std::uint64_t monotonic = 0;
+    std::vector<std::int32_t> interfaces; ///< indices of links on the host that lead to the machine
 };
 
 /// The lines that every reader of /run/systemd/machines knows.

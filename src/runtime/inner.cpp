@@ -17,6 +17,7 @@
 #include "base/error.hpp"
 #include "base/rooted.hpp"
 #include "runtime/api_mounts.hpp"
+#include "runtime/network.hpp"
 #include "runtime/process.hpp"
 #include "runtime/protocol.hpp"
 #include "runtime/seccomp.hpp"
@@ -204,6 +205,8 @@ void go_on(Orders &orders, unique_fd &socket) {
     tree::finish(plan, built);
     if (plan.join.uts.empty() && ::sethostname(plan.hostname.c_str(), plan.hostname.size()) < 0)
         fail_errno("setting the host name");
+    if (plan.private_network())
+        network::raise_loopback();
     const users::User user = users::look_up(built.root.get(), plan.user);
     send_mounted(socket.get(), built, ours);
     // The launcher waits for systemd now. A filter that forbids none of our own steps costs no time.

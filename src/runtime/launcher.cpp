@@ -224,7 +224,7 @@ std::vector<std::string> joined(const JoinPlan &join) {
 
 } // namespace
 
-supervisor::Machine Launcher::start(int payload) {
+Launcher::Running Launcher::start(int payload) {
     auto [ours, theirs] = protocol::make_pair();
     const tree::Parts parts{.ids = ids_, .image = image_, .scratch = scratch_};
     std::optional<tree::Assembled> assembled;
@@ -257,8 +257,13 @@ supervisor::Machine Launcher::start(int payload) {
     }
     steps::reached("mapped");
     process::limit(plan_.process, child.pid);
+    Running running;
+    if (plan_.private_network())
+        running.network = std::make_unique<MachineNetwork>(plan_.network, plan_.name, child.pid);
+    steps::reached("linked");
     try {
-        registration::enter(plan_, child.pidfd.get());
+        registration::enter(plan_, child.pidfd.get(),
+                            running.network ? running.network->interfaces() : std::vector<int>());
     } catch (const Error &) {
         // When the machine failed first, its own words tell more than "no such process".
         if (pidfd::has_exited(child.pidfd.get()))
@@ -280,16 +285,19 @@ supervisor::Machine Launcher::start(int payload) {
     }
     if (payload < 0)
         enter_scope(child.pid);
+    if (running.network)
+        running.network->expose();
     steps::reached("placed");
     protocol::send(ours.get(), protocol::Kind::go);
     steps::reached("sent");
     (void)protocol::expect(ours.get(), protocol::Kind::end, exec_deadline, "starting the machine");
     reaper.release();
     steps::reached("running");
-    return {.leader = child.pid,
-            .pidfd = std::move(child.pidfd),
-            .console = std::move(assembled->console),
-            .notify = std::move(assembled->notify)};
+    running.machine = {.leader = child.pid,
+                       .pidfd = std::move(child.pidfd),
+                       .console = std::move(assembled->console),
+                       .notify = std::move(assembled->notify)};
+    return running;
 }
 
 /// From the scope that systemd put the leader in to a subgroup of it, which is the machine's.
@@ -319,8 +327,8 @@ int Launcher::run() {
     if (plan_.console == ConsoleMode::interactive)
         say("Press ^] three times within 1s to kill it.");
     for (bool first = true;; first = false) {
-        supervisor::Machine machine = start(unit ? unit->renew_payload() : -1);
-        const supervisor::End end = supervisor::watch(plan_, machine, first);
+        Running running = start(unit ? unit->renew_payload() : -1);
+        const supervisor::End end = supervisor::watch(plan_, running.machine, first);
         using How = supervisor::End::How;
         switch (end.how) {
         case How::rebooted:

@@ -10,6 +10,7 @@
 
 #include "runtime/id_maps.hpp"
 #include "runtime/id_range.hpp"
+#include "runtime/machine_network.hpp"
 #include "runtime/plan.hpp"
 #include "runtime/root.hpp"
 #include "runtime/scratch.hpp"
@@ -33,8 +34,12 @@ private:
     void settle_users();
     void load_filter();
     void attach_image();
+    struct Running {
+        std::unique_ptr<MachineNetwork> network; ///< empty when it is shared
+        supervisor::Machine machine;
+    };
     /// Makes the machine, in the control group behind `payload`, or in its scope when negative.
-    supervisor::Machine start(int payload);
+    Running start(int payload);
     void enter_scope(pid_t leader) const;
     void say(const std::string &text) const;
 

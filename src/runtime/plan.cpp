@@ -174,6 +174,7 @@ LaunchPlan make_plan(const MachineConfig &config, const HostFacts &facts) {
     plan.users = plan_parts::users(config, plan.root);
     plan.mounts = plan_parts::mounts(config, plan);
     plan.join = plan_parts::join(config);
+    plan.network = plan_parts::network(config);
     plan.namespaces = plan_namespaces(config, plan);
     plan.process = plan_parts::process(config);
     plan.bounding = plan_bounding(config, plan);

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "config/machine_config.hpp"
+#include "network/plan.hpp"
 #include "runtime/capabilities.hpp"
 
 namespace berth {
@@ -101,6 +102,7 @@ struct LaunchPlan {
     std::vector<MountPlan> mounts; ///< parents before children
     std::uint64_t namespaces = 0;  ///< CLONE_NEW* flags; the cgroup namespace is entered last
     JoinPlan join;
+    network::Plan network; ///< links and ports
     capabilities::Set bounding = 0;
     ProcessPlan process;
 

@@ -26,6 +26,7 @@ void require_os_tree(const RootPlan &root, ExecMode mode);
 
 [[nodiscard]] std::vector<MountPlan> mounts(const MachineConfig &config, const LaunchPlan &plan);
 [[nodiscard]] UsersPlan users(const MachineConfig &config, const RootPlan &root);
+[[nodiscard]] network::Plan network(const MachineConfig &config);
 [[nodiscard]] JoinPlan join(const MachineConfig &config);
 [[nodiscard]] ProcessPlan process(const MachineConfig &config);
 

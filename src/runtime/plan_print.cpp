@@ -142,6 +142,7 @@ Json model(const LaunchPlan &plan) {
                 {"root", root},
                 {"users", model(plan.users)},
                 {"mounts", mounts},
+                {"network", Json(nlohmann::json(plan.network))},
                 {"namespaces", namespaces::names(plan.namespaces | CLONE_NEWCGROUP)},
                 {"boundingSet", capabilities::names(plan.bounding)},
                 {"process", model(plan.process)},

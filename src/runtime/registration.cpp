@@ -13,8 +13,11 @@ namespace berth::registration {
 
 namespace {
 
-BusMessagePtr new_call(sd_bus *bus, const LaunchPlan &plan, const char *member, int leader) {
-    BusMessagePtr message = bus_call::method(bus, "org.berth1", "/org/berth1", "org.berth1.Manager", member);
+BusMessagePtr new_call(sd_bus *bus, const LaunchPlan &plan, const std::string &member, int leader,
+                       const std::vector<int> &interfaces) {
+    const std::string name = member + (interfaces.empty() ? "" : "WithNetwork");
+    BusMessagePtr message =
+        bus_call::method(bus, "org.berth1", "/org/berth1", "org.berth1.Manager", name.c_str());
     sd_id128_t id{};
     bus_call::check(::sd_id128_from_string(plan.machine_id.c_str(), &id), "reading the machine ID");
     const std::string root = plan.root.kind == RootPlan::Kind::directory && !plan.root.layers.empty() ? plan.root.layers.front() : "";
@@ -23,6 +26,10 @@ BusMessagePtr new_call(sd_bus *bus, const LaunchPlan &plan, const char *member, 
     bus_call::check(::sd_bus_message_append_array(message.get(), 'y', &id, sizeof id), what);
     bus_call::check(
         ::sd_bus_message_append(message.get(), "sshs", "berth", "container", leader, root.c_str()), what);
+    if (!interfaces.empty())
+        bus_call::check(::sd_bus_message_append_array(message.get(), 'i', interfaces.data(),
+                                                      interfaces.size() * sizeof(int)),
+                        what);
     return message;
 }
 
@@ -49,8 +56,8 @@ std::vector<std::string> properties_of(const LaunchPlan &plan) {
     return all;
 }
 
-void create(sd_bus *bus, const LaunchPlan &plan, int leader) {
-    const BusMessagePtr message = new_call(bus, plan, "CreateMachine", leader);
+void create(sd_bus *bus, const LaunchPlan &plan, int leader, const std::vector<int> &interfaces) {
+    const BusMessagePtr message = new_call(bus, plan, "CreateMachine", leader, interfaces);
     constexpr const char *what = "making a bus message";
     bus_call::check(::sd_bus_message_open_container(message.get(), 'a', "(sv)"), what);
     if (plan.unit.slice != "machine.slice")
@@ -63,7 +70,7 @@ void create(sd_bus *bus, const LaunchPlan &plan, int leader) {
 
 } // namespace
 
-void enter(const LaunchPlan &plan, int leader) {
+void enter(const LaunchPlan &plan, int leader, const std::vector<int> &interfaces) {
     const UnitPlan &unit = plan.unit;
     if (!unit.register_machine && unit.keep_unit)
         return;
@@ -76,10 +83,10 @@ void enter(const LaunchPlan &plan, int leader) {
                       .properties = properties_of(plan)},
                      leader);
     } else if (unit.keep_unit) {
-        const BusMessagePtr message = new_call(bus.get(), plan, "RegisterMachine", leader);
+        const BusMessagePtr message = new_call(bus.get(), plan, "RegisterMachine", leader, interfaces);
         bus_call::call(bus.get(), message.get(), "registering machine \"" + plan.name + "\" with berthd");
     } else {
-        create(bus.get(), plan, leader);
+        create(bus.get(), plan, leader, interfaces);
     }
 }
 

@@ -2,6 +2,8 @@
 // Makes the machine known: to berthd and systemd, to systemd alone, or to nobody.
 #pragma once
 
+#include <vector>
+
 #include <string>
 
 #include "runtime/plan.hpp"
@@ -9,7 +11,7 @@
 namespace berth::registration {
 
 /// Settles unit and registry for the machine led by the process behind `leader`, as the plan
-/// has it. Returns when the leader is in its unit.
-void enter(const LaunchPlan &plan, int leader);
+/// has it. `interfaces` are the indices of the links on the host that lead to it. Returns when the leader is in its unit.
+void enter(const LaunchPlan &plan, int leader, const std::vector<int> &interfaces);
 
 } // namespace berth::registration
