@@ -68,6 +68,7 @@ std::vector<Address> usable_addresses(Netlink &machine, int family) {
     });
     std::ranges::stable_sort(found, {}, &Ranked::first);
     std::vector<Address> addresses;
+    addresses.reserve(found.size());
     for (const auto &[rank, address] : found)
         addresses.push_back(address);
     return addresses;

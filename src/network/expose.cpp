@@ -157,7 +157,7 @@ private:
 
     void tell_of_doubt() {
         doubtful_since_.reset();
-        if (told_of_) // once: what addresses a machine takes is its own affair
+        if (told_of_ || !doubt_) // once: what addresses a machine takes is its own affair
             return;
         told_of_ = doubt_;
         warn(

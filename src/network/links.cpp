@@ -121,6 +121,7 @@ std::vector<Link> all_links(Netlink &in) {
         by_index.insert_or_assign(link.index, std::move(link));
     });
     std::vector<Link> links;
+    links.reserve(by_index.size());
     for (auto &[index, link] : by_index)
         links.push_back(std::move(link));
     return links;

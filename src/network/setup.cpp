@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <format>
 #include <functional>
+#include <ranges>
 #include <string>
 #include <vector>
 
@@ -27,9 +28,9 @@ public:
     Steps(const Steps &) = delete;
     Steps &operator=(const Steps &) = delete;
     ~Steps() {
-        for (auto undo = undos_.rbegin(); undo != undos_.rend(); ++undo)
+        for (const auto &undo : std::views::reverse(undos_))
             try {
-                (*undo)();
+                undo();
             } catch (const std::exception &error) {
                 warn(log_, error.what());
             }

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "network/table.hpp"
 
+#include <array>
 #include <format>
 #include <new>
 #include <string>
+#include <tuple>
 
 #include "base/error.hpp"
 #include "base/parse.hpp"
@@ -13,7 +15,7 @@ namespace berth::network {
 namespace {
 
 /// The hooks where the destination of what comes in, and of what the host itself sends, changes.
-constexpr const char *chains[] = {"prerouting", "output"};
+constexpr std::array<std::string_view, 2> chains{"prerouting", "output"};
 
 std::string rule(std::string_view table, std::string_view chain, const Port &port, const Address &address) {
     const char *protocol = port.protocol == Port::Protocol::tcp ? "tcp" : "udp";

@@ -2,7 +2,6 @@
 // Ports of machines: berth-network expose.
 #include <signal.h>
 
-#include <fstream>
 #include <memory>
 #include <optional>
 

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Links of machines: berth-network setup and release.
-#include <fcntl.h>
+#include <net/if.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 
-#include <map>
-#include <memory>
+#include <algorithm>
+#include <set>
+#include <thread>
 
 #include <nlohmann/json.hpp>
 
@@ -302,4 +306,20 @@ TEST_F(NetworkLinks, LauncherGetsLinksAndWords) {
     EXPECT_EQ(net::release(plan, "web", netns.get(), links.moved), "");
     EXPECT_FALSE(host_link("wire0").is_null());
     EXPECT_TRUE(host_link("ve-web").is_null());
+}
+
+TEST_F(NetworkLinks, LoopbackAloneNeedsNoProgram) {
+    // A thread can have a network namespace of its own.
+    std::thread([] {
+        ASSERT_EQ(::unshare(CLONE_NEWNET), 0);
+        const berth::unique_fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+        const auto flags = [&] {
+            ifreq request{.ifr_ifrn = {"lo"}, .ifr_ifru = {}};
+            EXPECT_EQ(::ioctl(socket.get(), SIOCGIFFLAGS, &request), 0);
+            return request.ifr_flags;
+        };
+        EXPECT_EQ(flags() & IFF_UP, 0);
+        berth::network::raise_loopback();
+        EXPECT_NE(flags() & IFF_UP, 0);
+    }).join();
 }
