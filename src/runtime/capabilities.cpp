@@ -112,13 +112,16 @@ Set bounding_of(pid_t pid) {
     return set;
 }
 
-void limit_to(Set set) {
+void bound(Set set) {
     for (int value = 0; value < ::cap_max_bits(); ++value) {
         if ((set & bit(value)) != 0)
             continue;
         if (::prctl(PR_CAPBSET_DROP, value, 0, 0, 0) < 0)
             fail_errno("dropping capability {} from the bounding set", value);
     }
+}
+
+void reduce(Set set) {
     const std::unique_ptr<_cap_struct, Free> ours(::cap_get_proc());
     if (!ours)
         fail_errno("reading our capabilities");
@@ -131,6 +134,11 @@ void limit_to(Set set) {
     }
     if (::cap_set_proc(ours.get()) < 0)
         fail_errno("setting our capabilities");
+}
+
+void limit_to(Set set) {
+    bound(set);
+    reduce(set);
 }
 
 void raise_ambient(Set set) {

@@ -33,8 +33,13 @@ using Set = std::uint64_t;
 /// The bounding set of a process, from /proc/PID/status.
 [[nodiscard]] Set bounding_of(pid_t pid);
 
-/// Drops from our bounding set all that `set` lacks, and from permitted, effective, inheritable
-/// and ambient too.
+/// Drops from our bounding set all that `set` lacks. What we have ourselves stays until exec.
+void bound(Set set);
+
+/// Drops from permitted, effective, inheritable and ambient all that `set` lacks.
+void reduce(Set set);
+
+/// Both of these.
 void limit_to(Set set);
 
 /// Makes `set` inheritable and ambient, so that programs without file capabilities keep it; what

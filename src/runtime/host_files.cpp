@@ -27,9 +27,6 @@ struct Place {
     unique_fd folder;
     std::string name;
 
-    [[nodiscard]] bool exists() const {
-        return ::faccessat(folder.get(), name.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0;
-    }
     void remove() const {
         if (::unlinkat(folder.get(), name.c_str(), 0) < 0 && errno != ENOENT)
             fail_errno("removing {} in the tree", name);
@@ -56,11 +53,14 @@ Place etc(int root, const char *name) {
     return {.folder = rooted::open(root, "/etc", O_RDONLY | O_DIRECTORY), .name = name};
 }
 
-/// Mounts the host's file on the tree's, whatever link leads there; never out of the tree.
+/// Mounts the host's file on the tree's. A link is covered itself: where it leads may be empty
+/// until the machine has filled it, and its name would tell of another file than this.
 void bind(int root, const std::string &source, const std::string &destination) {
     const unique_fd mount = mounts::clone_tree(AT_FDCWD, source, false);
     mounts::set_attributes(mount.get(), quiet, 0, false);
-    const unique_fd target = rooted::make_mount_file(root, destination);
+    unique_fd target = rooted::try_open(root, destination, O_PATH | O_NOFOLLOW);
+    if (!target)
+        target = rooted::make_mount_file(root, destination);
     mounts::attach(mount.get(), target.get(), destination);
 }
 
@@ -130,7 +130,7 @@ void settle_timezone(Timezone mode, int root) {
     case Timezone::off: return;
     case Timezone::remove: place.remove(); return;
     case Timezone::bind:
-        if (!error && place.exists())
+        if (!error)
             bind(root, source.native(), "/etc/localtime");
         return;
     case Timezone::copy:

@@ -171,6 +171,8 @@ int try_exec(const std::string &file, std::vector<std::string> words, Environmen
         if (plan.mode == ExecMode::command)
             die_with_launcher(); // changing the user took it back
     }
+    // Not before: the change of user may need what the machine is not to have.
+    capabilities::reduce(plan.bounding);
     reset_signals();
     process::prepare(plan.process);
     if (is_init)
@@ -220,12 +222,13 @@ void go_on(Orders &orders, unique_fd &socket) {
     api_mounts::mount_cgroup(built.root.get());
     if (!early)
         seccomp::install(orders.filter);
-    capabilities::limit_to(plan.bounding);
+    capabilities::bound(plan.bounding);
     if (plan.mode == ExecMode::pid2) {
         const pid_t command = ::fork();
         if (command < 0)
             fail_errno("creating the command's process");
         if (command > 0) {
+            capabilities::reduce(plan.bounding);
             socket.reset(); // its end is the sign that the command's exec succeeded
             built = {};
             stub_init::run(command);

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 #include <memory>
@@ -117,6 +118,13 @@ void attach_at(int mount, const std::string &path) {
     mounts::attach(mount, target.get(), path);
 }
 
+/// True when a mount's source is left to us.
+bool needs_scratch(const std::vector<MountPlan> &mounts) {
+    return std::ranges::any_of(mounts, [](const MountPlan &mount) {
+        return std::ranges::any_of(mount.sources, [](const auto &source) { return source.path.empty(); });
+    });
+}
+
 /// The topmost layer, or the image.
 const std::string &tree_name(const RootPlan &root) {
     return root.layers.empty() ? root.image : root.layers.back();
@@ -137,6 +145,8 @@ Launcher::Launcher(LaunchPlan plan) : plan_(std::move(plan)) {
     attach_image();
     root::prepare_upper(plan_.root, ids_.map_trees());
     locks_ = root::lock_trees(plan_.root);
+    if (needs_scratch(plan_.mounts))
+        scratch_.begin();
     load_filter();
     steps::reached("locked");
 }
@@ -218,8 +228,11 @@ void Launcher::settle_users() {
 namespace {
 
 /// The namespaces of others that the machine is to be born into.
-std::vector<std::string> joined(const JoinPlan &join) {
-    return {join.network, join.ipc, join.uts, join.pid};
+std::vector<namespaces::Target> joined(const JoinPlan &join) {
+    return {{.path = join.network, .flag = CLONE_NEWNET},
+            {.path = join.ipc, .flag = CLONE_NEWIPC},
+            {.path = join.uts, .flag = CLONE_NEWUTS},
+            {.path = join.pid, .flag = CLONE_NEWPID}};
 }
 
 } // namespace

@@ -70,18 +70,17 @@ unique_fd open_own(const char *name) {
 
 } // namespace
 
-Entered::Entered(const std::vector<std::string> &paths) {
-    for (const std::string &path : paths) {
+Entered::Entered(const std::vector<Target> &targets) {
+    for (const auto &[path, flag] : targets) {
         if (path.empty())
             continue;
         const unique_fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
         if (!fd)
             fail_errno("opening the namespace {}", path);
         const int type = ::ioctl(fd.get(), NS_GET_NSTYPE);
-        const auto *const kind =
-            std::ranges::find(kinds, static_cast<std::uint64_t>(std::max(type, 0)), &Kind::flag);
-        if (type < 0 || kind == kinds.end())
-            fail("{} is not a namespace", path);
+        const auto *const kind = std::ranges::find(kinds, flag, &Kind::flag);
+        if (type < 0 || static_cast<std::uint64_t>(type) != flag)
+            fail("{} is not a namespace of the kind \"{}\", as /proc/PID/ns/{} is", path, kind->name, kind->name);
         Own own{.fd = open_own(kind->name), .flag = type};
         if (::setns(fd.get(), type) < 0)
             fail_errno("entering the namespace {}", path);

@@ -26,11 +26,17 @@ struct Child {
 /// (CLONE_INTO_CGROUP). Returns twice, as fork(2) does.
 [[nodiscard]] Child fork_into(std::uint64_t flags, int cgroup = -1);
 
+/// A namespace to enter: its file, as /proc/PID/ns/net, or empty; and its kind, a CLONE_NEW* flag.
+struct Target {
+    std::string path;
+    std::uint64_t flag;
+};
+
 /// Being in namespaces of others (setns(2)): children that are made meanwhile are born there.
 class Entered {
 public:
-    /// Enters the namespaces behind the files at `paths` (as /proc/PID/ns/net), empty ones left out.
-    explicit Entered(const std::vector<std::string> &paths);
+    /// Enters the namespaces, those without a path left out.
+    explicit Entered(const std::vector<Target> &targets);
     Entered(const Entered &) = delete;
     Entered &operator=(const Entered &) = delete;
     /// Goes back to our own.

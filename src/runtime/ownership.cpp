@@ -11,8 +11,10 @@
 #include <array>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <vector>
 
+#include <linux/capability.h>
 #include <linux/posix_acl.h>
 #include <linux/posix_acl_xattr.h>
 
@@ -26,6 +28,8 @@ namespace berth::ownership {
 namespace {
 
 constexpr std::uint64_t report_every = 1000;
+
+constexpr const char *capability_attribute = "security.capability";
 
 constexpr std::uint32_t shifted(std::uint32_t id, std::uint32_t base) {
     return base + (id & 0xffffU);
@@ -63,9 +67,13 @@ public:
         if (!S_ISLNK(st.st_mode))
             shift_acls(at, name, path);
         if (uid != st.st_uid || gid != st.st_gid) {
+            // chown(2) takes file capabilities, set-user-ID and the like away
+            const std::optional<vfs_ns_cap_data> capabilities =
+                S_ISREG(st.st_mode) ? capabilities_of(at, name, path) : std::nullopt;
             if (::fchownat(at, name.c_str(), uid, gid, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) < 0)
                 fail_errno("changing the owner of {}", path);
-            // chown(2) takes set-user-ID and the like away
+            if (capabilities)
+                give_capabilities(at, name, *capabilities, path);
             if (!S_ISLNK(st.st_mode) && (st.st_mode & 07000U) != 0
                 && ::fchmodat(at, name.empty() ? "." : name.c_str(), st.st_mode & 07777U, 0) < 0)
                 fail_errno("restoring the mode of {}", path);
@@ -90,11 +98,42 @@ private:
         change(at, name, st, path);
     }
 
-    /// acl(5): entries of named users and groups hold IDs, too.
-    void shift_acls(int at, const std::string &name, const std::string &path) const {
-        const unique_fd fd(::openat(at, name.empty() ? "." : name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+    static unique_fd open_link(int at, const std::string &name, const std::string &path) {
+        unique_fd fd(::openat(at, name.empty() ? "." : name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
         if (!fd)
             fail_errno("opening {}", path);
+        return fd;
+    }
+
+    /// capabilities(7), "File capabilities".
+    static std::optional<vfs_ns_cap_data> capabilities_of(int at, const std::string &name, const std::string &path) {
+        const unique_fd fd = open_link(at, name, path);
+        vfs_ns_cap_data data{};
+        const ssize_t n = ::getxattr(std::format("/proc/self/fd/{}", fd.get()).c_str(), capability_attribute,
+                                     &data, sizeof data);
+        if (n < 0 && errno != ENODATA && errno != EOPNOTSUPP)
+            fail_errno("reading the capabilities of {}", path);
+        if (n != XATTR_CAPS_SZ_2 && n != XATTR_CAPS_SZ_3)
+            return std::nullopt;
+        return data;
+    }
+
+    /// The capabilities again, worth something only to the root of the new range.
+    void give_capabilities(int at, const std::string &name, vfs_ns_cap_data data, const std::string &path) const {
+        const std::uint32_t effective = le32toh(data.magic_etc) & VFS_CAP_FLAGS_EFFECTIVE;
+        const std::uint32_t root = shifted(le32toh(data.rootid), base_);
+        data.magic_etc = htole32((root == 0 ? VFS_CAP_REVISION_2 : VFS_CAP_REVISION_3) | effective);
+        data.rootid = htole32(root);
+        const unique_fd fd = open_link(at, name, path);
+        if (::setxattr(std::format("/proc/self/fd/{}", fd.get()).c_str(), capability_attribute, &data,
+                       root == 0 ? XATTR_CAPS_SZ_2 : XATTR_CAPS_SZ_3, 0)
+            < 0)
+            fail_errno("restoring the capabilities of {}", path);
+    }
+
+    /// acl(5): entries of named users and groups hold IDs, too.
+    void shift_acls(int at, const std::string &name, const std::string &path) const {
+        const unique_fd fd = open_link(at, name, path);
         const std::string link = std::format("/proc/self/fd/{}", fd.get());
         for (const char *kind : {"system.posix_acl_access", "system.posix_acl_default"})
             shift_acl(link, kind, path);

@@ -50,11 +50,10 @@ void Scratch::begin() {
         fail_errno("locking {}", folder_);
 }
 
-std::string Scratch::make_directory(unsigned owner, unsigned mode) {
-    if (folder_.empty())
-        begin();
-    const std::string path = std::format("{}/{}", folder_, count_++);
-    if (::mkdir(path.c_str(), 0700) < 0 || ::chown(path.c_str(), owner, owner) < 0
+std::string Scratch::make_directory(unsigned owner, unsigned mode) const {
+    // A random name: each boot of the machine has directories of its own, made by its own process.
+    std::string path = folder_ + "/XXXXXX";
+    if (::mkdtemp(path.data()) == nullptr || ::chown(path.c_str(), owner, owner) < 0
         || ::chmod(path.c_str(), mode) < 0)
         fail_errno("creating the directory {}", path);
     return path;

@@ -17,15 +17,16 @@ public:
     Scratch &operator=(const Scratch &) = delete;
     ~Scratch();
 
-    /// A new, empty directory with the given owner and mode.
-    [[nodiscard]] std::string make_directory(unsigned owner, unsigned mode);
+    /// Makes the folder. Who calls this keeps it, so a launcher does before it forks.
+    void begin();
+
+    /// A new, empty directory with the given owner and mode. begin() comes before it.
+    [[nodiscard]] std::string make_directory(unsigned owner, unsigned mode) const;
 
 private:
-    void begin();
 
     std::string folder_;
     unique_fd lock_;
-    int count_ = 0;
 };
 
 } // namespace berth

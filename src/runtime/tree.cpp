@@ -30,10 +30,13 @@ unique_fd open_staging() {
     return fd;
 }
 
-/// Attaches the tree at the staging place, and what becomes / instead of it on top.
-unique_fd attach_root(const LaunchPlan &plan, const Parts &parts, unique_fd &base) {
+/// Attaches the tree at the staging place, and what becomes / instead of it on top. `old` is a copy
+/// of the former when it is to be seen inside.
+unique_fd attach_root(const LaunchPlan &plan, const Parts &parts, unique_fd &base, unique_fd &old) {
     base = root::make(plan.root, parts.ids, parts.image);
     mounts::attach(base.get(), open_staging().get(), "the root");
+    if (!plan.root.pivot_old.empty())
+        old = mounts::clone_tree(base.get(), "", true); // before anything covers it
     unique_fd root = root::derive(plan.root, base.get(), parts.ids);
     if (!root)
         return unique_fd(::fcntl(base.get(), F_DUPFD_CLOEXEC, 0));
@@ -41,7 +44,7 @@ unique_fd attach_root(const LaunchPlan &plan, const Parts &parts, unique_fd &bas
     return root;
 }
 
-void attach_partitions(const LaunchPlan &plan, const Parts &parts, int root, int base) {
+void attach_partitions(const LaunchPlan &plan, const Parts &parts, int root, const unique_fd &old) {
     for (std::size_t i = 1; i < parts.image.size(); ++i) {
         const std::string &place = parts.image[i].place;
         const unique_fd mount = plan.root.upper == Upper::Kind::ephemeral
@@ -50,9 +53,8 @@ void attach_partitions(const LaunchPlan &plan, const Parts &parts, int root, int
         const unique_fd target = rooted::make_directory(root, parts.image[i].path);
         mounts::attach(mount.get(), target.get(), parts.image[i].path);
     }
-    if (plan.root.pivot_old.empty())
+    if (!old)
         return;
-    const unique_fd old = mounts::clone_tree(base, "", true);
     const unique_fd target = rooted::make_directory(root, plan.root.pivot_old);
     mounts::attach(old.get(), target.get(), plan.root.pivot_old);
 }
@@ -118,9 +120,10 @@ Assembled assemble(const LaunchPlan &plan, const Parts &parts) {
     const uid_t owner = parts.ids.base();
     const FsIdentity identity(owner);
     unique_fd base;
-    Assembled made{.root = attach_root(plan, parts, base)};
+    unique_fd old;
+    Assembled made{.root = attach_root(plan, parts, base, old)};
     const int root = made.root.get();
-    attach_partitions(plan, parts, root, base.get());
+    attach_partitions(plan, parts, root, old);
     if (!plan.root.usr_only)
         require_os(plan, root);
 
