@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "runtime/launcher.hpp"
 
-#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>
@@ -17,21 +16,16 @@
 
 #include "base/error.hpp"
 #include "base/pidfd.hpp"
-#include "base/rooted.hpp"
 #include "runtime/cgroup.hpp"
-#include "runtime/image.hpp"
 #include "runtime/inner.hpp"
-#include "runtime/mounts.hpp"
+#include "runtime/kept_unit.hpp"
 #include "runtime/namespaces.hpp"
-#include "runtime/ownership.hpp"
 #include "runtime/process.hpp"
 #include "runtime/protocol.hpp"
 #include "runtime/registration.hpp"
-#include "runtime/seccomp.hpp"
 #include "runtime/steps.hpp"
 #include "runtime/supervisor.hpp"
 #include "runtime/tree.hpp"
-#include "runtime/tree_template.hpp"
 #include "runtime/user_namespace.hpp"
 
 namespace berth {
@@ -42,48 +36,6 @@ namespace {
 
 constexpr auto mount_deadline = 90s;
 constexpr auto exec_deadline = 30s;
-
-/// The payload's group in the unit we run in, kept for as long as we live.
-class KeptUnit {
-public:
-    explicit KeptUnit(bool booting) : own_(cgroup::path_of(0)), unit_(cgroup::unit_part(own_)) {
-        if (!booting)
-            return;
-        // An init wants controllers, which a group with processes in it cannot pass on.
-        if (own_ == unit_) {
-            const unique_fd supervisor = cgroup::make_subgroup(unit_, "supervisor");
-            cgroup::move(supervisor.get(), 0);
-            moved_ = true;
-        }
-        cgroup::delegate_controllers(unit_);
-    }
-    KeptUnit(const KeptUnit &) = delete;
-    KeptUnit &operator=(const KeptUnit &) = delete;
-    ~KeptUnit() {
-        cgroup::remove(unit_ + "/payload");
-        if (!moved_)
-            return;
-        try {
-            const unique_fd unit = cgroup::make_subgroup(unit_, ".");
-            cgroup::move(unit.get(), 0);
-            cgroup::remove(unit_ + "/supervisor");
-        } catch (const Error &) { // NOLINT(bugprone-empty-catch): the unit's end removes it
-        }
-    }
-
-    /// A fresh group: what the last boot left in it would keep a new init out.
-    [[nodiscard]] int renew_payload() {
-        cgroup::remove(unit_ + "/payload");
-        payload_ = cgroup::make_subgroup(unit_, "payload");
-        return payload_.get();
-    }
-
-private:
-    std::string own_;
-    std::string unit_;
-    unique_fd payload_;
-    bool moved_ = false;
-};
 
 /// Kills and reaps a child whose launch failed, so that its mounts are gone when we report.
 class Reaper {
@@ -107,125 +59,6 @@ public:
 private:
     int pidfd_;
 };
-
-/// Attaches a detached mount to a directory of ours, made for it.
-void attach_at(int mount, const std::string &path) {
-    if (::mkdir(path.c_str(), 0700) < 0 && errno != EEXIST)
-        fail_errno("creating the directory {}", path);
-    const unique_fd target(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-    if (!target)
-        fail_errno("opening the directory {}", path);
-    mounts::attach(mount, target.get(), path);
-}
-
-/// True when a mount's source is left to us.
-bool needs_scratch(const std::vector<MountPlan> &mounts) {
-    return std::ranges::any_of(mounts, [](const MountPlan &mount) {
-        return std::ranges::any_of(mount.sources, [](const auto &source) { return source.path.empty(); });
-    });
-}
-
-/// The topmost layer, or the image.
-const std::string &tree_name(const RootPlan &root) {
-    return root.layers.empty() ? root.image : root.layers.back();
-}
-
-} // namespace
-
-Launcher::Launcher(LaunchPlan plan) : plan_(std::move(plan)) {
-    const bool own_mounts = plan_.root.upper == Upper::Kind::ephemeral || plan_.users.enabled
-                            || !plan_.root.image.empty();
-    if (own_mounts)
-        leave_host_mounts();
-    root::prepare_staging();
-    if (!plan_.root.template_tree.empty())
-        tree_template::instantiate(plan_.root.template_tree, plan_.root.layers.front());
-    settle_users();
-    steps::reached("users");
-    attach_image();
-    root::prepare_upper(plan_.root, ids_.map_trees());
-    locks_ = root::lock_trees(plan_.root);
-    if (needs_scratch(plan_.mounts))
-        scratch_.begin();
-    load_filter();
-    steps::reached("locked");
-}
-
-void Launcher::load_filter() {
-    const ProcessPlan &process = plan_.process;
-    seccomp::Filter filter = seccomp::load({.capabilities = plan_.bounding,
-                                            .rules = process.system_call_filter,
-                                            .suppress_sync = process.suppress_sync});
-    for (const std::string &warning : filter.warnings)
-        std::fprintf(stderr, "berth run: warning: %s\n", warning.c_str());
-    filter_ = std::move(filter.programs);
-}
-
-/// Mounts what is in the disk image where it outlasts reboots.
-void Launcher::attach_image() {
-    const RootPlan &root = plan_.root;
-    if (root.image.empty())
-        return;
-    const bool read_only = root.read_only || root.usr_only || root.upper != Upper::Kind::none;
-    const unique_fd tmpfs = mounts::new_filesystem("tmpfs", {{"mode", "0700"}}, 0);
-    for (const image::Mount &part : image::attach(root.image, read_only)) {
-        struct stat st{};
-        if (::fstat(part.mount.get(), &st) < 0)
-            fail_errno("looking at the {} of {}", part.designator, root.image);
-        ids_.map_tree(part.mount.get(), st, false);
-        if (image_.empty())
-            attach_at(tmpfs.get(), root::image_place);
-        image_.push_back({.path = part.path, .place = std::format("{}/{}", root::image_place, image_.size())});
-        attach_at(part.mount.get(), image_.back().place);
-    }
-    if (plan_.machine_id_of_tree) {
-        const unique_fd tree(::open(image_.front().place.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-        take_machine_id(plan_, rooted::read_file(tree.get(), "/etc/machine-id").value_or(""));
-    }
-}
-
-void Launcher::leave_host_mounts() {
-    // What we mount here is gone with us, whatever ends us.
-    if (::unshare(CLONE_NEWNS) < 0)
-        fail_errno("creating a mount namespace");
-    if (::mount(nullptr, "/", nullptr, MS_SLAVE | MS_REC, nullptr) < 0)
-        fail_errno("cutting our mounts off from the host's");
-}
-
-void Launcher::settle_users() {
-    using Ownership = UsersConfig::Ownership;
-    UsersPlan &users = plan_.users;
-    if (!users.enabled)
-        return;
-    const std::string &tree = tree_name(plan_.root);
-    struct stat st{};
-    if (::stat(tree.c_str(), &st) < 0)
-        fail_errno("looking at {}", tree);
-    if (users.pick) {
-        range_ = std::make_unique<IdRange>(range_base(st.st_uid), plan_.name);
-        users.base = range_->base();
-    }
-    bool map = users.ownership == Ownership::map || users.ownership == Ownership::automatic;
-    const bool plain = plan_.root.kind == RootPlan::Kind::directory && plan_.root.image.empty();
-    const bool theirs = range_base(st.st_uid) == users.base;
-    if (plain && users.ownership == Ownership::automatic && !theirs && !ownership::can_map(tree)) {
-        map = false;
-        users.ownership = Ownership::chown;
-    }
-    if (users.ownership == Ownership::chown) {
-        const bool told = !plan_.quiet && ::isatty(STDERR_FILENO) == 1;
-        say(std::format("Giving the files in {} to users {} and up.", tree, users.base));
-        ownership::move_to(tree, users.base, [told](std::uint64_t count) {
-            if (told)
-                std::fprintf(stderr, "\r%llu files", static_cast<unsigned long long>(count));
-        });
-        if (told)
-            std::fputs("\r", stderr);
-    }
-    ids_ = IdMaps(users.base, users.count, map);
-}
-
-namespace {
 
 /// The namespaces of others that the machine is to be born into.
 std::vector<namespaces::Target> joined(const JoinPlan &join) {
@@ -335,8 +168,8 @@ int Launcher::run() {
     if (plan_.unit.keep_unit)
         unit = std::make_unique<KeptUnit>(plan_.mode == ExecMode::boot);
     say(std::format("Starting machine {} on {}.", plan_.name,
-                    plan_.root.is_overlay() ? std::format("an overlay of {}", tree_name(plan_.root))
-                                            : tree_name(plan_.root)));
+                    plan_.root.is_overlay() ? std::format("an overlay of {}", plan_.root.tree())
+                                            : plan_.root.tree()));
     if (plan_.console == ConsoleMode::interactive)
         say("Press ^] three times within 1s to kill it.");
     for (bool first = true;; first = false) {

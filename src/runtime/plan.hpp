@@ -42,6 +42,8 @@ struct RootPlan {
     Origin origin; ///< of the directory or image
 
     [[nodiscard]] bool is_overlay() const { return kind == Kind::overlay; }
+    /// What it is made of, as people know it: the topmost layer, or the image.
+    [[nodiscard]] const std::string &tree() const { return layers.empty() ? image : layers.back(); }
 };
 
 /// The machine's users as the host sees them.

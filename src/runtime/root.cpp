@@ -48,26 +48,30 @@ void make_upper_like(const std::string &upper, const std::string &lower, bool ma
         fail_errno("giving {} the owner and mode of {}", upper, lower);
 }
 
+unique_fd lock(const std::string &path, bool exclusive) {
+    unique_fd directory = open_directory(path);
+    if (::flock(directory.get(), (exclusive ? LOCK_EX : LOCK_SH) | LOCK_NB) == 0)
+        return directory;
+    if (errno == EWOULDBLOCK)
+        fail_code(EBUSY,
+                  "{} is in use by another machine that writes to it, or that would be "
+                  "written to under its feet",
+                  path);
+    fail_errno("locking {}", path);
+}
+
 } // namespace
 
-Locks lock_trees(const RootPlan &plan) {
+Locks lock_layers(const RootPlan &plan) {
     Locks locks;
-    const auto lock = [&](const std::string &path, bool exclusive) {
-        locks.push_back(open_directory(path));
-        if (::flock(locks.back().get(), (exclusive ? LOCK_EX : LOCK_SH) | LOCK_NB) == 0)
-            return;
-        if (errno == EWOULDBLOCK)
-            fail_code(EBUSY,
-                      "{} is in use by another machine that writes to it, or that would be "
-                      "written to under its feet",
-                      path);
-        fail_errno("locking {}", path);
-    };
     for (const std::string &layer : plan.layers)
-        lock(layer, !plan.is_overlay() && !plan.read_only && !plan.usr_only);
-    if (plan.upper == Upper::Kind::persistent || plan.upper == Upper::Kind::path)
-        lock(plan.upper_directory, true);
+        locks.push_back(lock(layer, !plan.is_overlay() && !plan.read_only && !plan.usr_only));
     return locks;
+}
+
+void lock_upper(const RootPlan &plan, Locks &locks) {
+    if (plan.upper == Upper::Kind::persistent || plan.upper == Upper::Kind::path)
+        locks.push_back(lock(plan.upper_directory, true));
 }
 
 void prepare_staging() {

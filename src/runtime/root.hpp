@@ -15,8 +15,11 @@ namespace berth::root {
 /// only read, exclusive on what is written. They go with the descriptors, whatever ends us.
 using Locks = std::vector<unique_fd>;
 
-/// Takes the locks. Throws Error naming the tree that another machine holds.
-[[nodiscard]] Locks lock_trees(const RootPlan &plan);
+/// Takes those on the layers. Throws Error naming the tree that another machine holds.
+[[nodiscard]] Locks lock_layers(const RootPlan &plan);
+
+/// Adds the one on the upper, which prepare_upper() has made.
+void lock_upper(const RootPlan &plan, Locks &locks);
 
 /// Where a root hangs while the machine's tree is put together. Any directory of the host would
 /// do: the mount namespace is the machine's own, and pivoting takes it away again.

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// What a launcher does once, whatever the number of boots: mounts, users, locks and filters.
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+
+#include "base/error.hpp"
+#include "base/rooted.hpp"
+#include "runtime/image.hpp"
+#include "runtime/launcher.hpp"
+#include "runtime/mounts.hpp"
+#include "runtime/ownership.hpp"
+#include "runtime/seccomp.hpp"
+#include "runtime/steps.hpp"
+#include "runtime/tree_template.hpp"
+
+namespace berth {
+
+namespace {
+
+/// Attaches a detached mount to a directory of ours, made for it.
+void attach_at(int mount, const std::string &path) {
+    if (::mkdir(path.c_str(), 0700) < 0 && errno != EEXIST)
+        fail_errno("creating the directory {}", path);
+    const unique_fd target(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!target)
+        fail_errno("opening the directory {}", path);
+    mounts::attach(mount, target.get(), path);
+}
+
+/// True when a mount's source is left to us.
+bool needs_scratch(const std::vector<MountPlan> &mounts) {
+    return std::ranges::any_of(mounts, [](const MountPlan &mount) {
+        return std::ranges::any_of(mount.sources, [](const auto &source) { return source.path.empty(); });
+    });
+}
+
+} // namespace
+
+Launcher::Launcher(LaunchPlan plan) : plan_(std::move(plan)) {
+    const bool own_mounts = plan_.root.upper == Upper::Kind::ephemeral || plan_.users.enabled
+                            || !plan_.root.image.empty();
+    if (own_mounts)
+        leave_host_mounts();
+    root::prepare_staging();
+    if (!plan_.root.template_tree.empty())
+        tree_template::instantiate(plan_.root.template_tree, plan_.root.layers.front());
+    locks_ = root::lock_layers(plan_.root);
+    settle_users();
+    steps::reached("users");
+    attach_image();
+    root::prepare_upper(plan_.root, ids_.map_trees());
+    root::lock_upper(plan_.root, locks_);
+    if (needs_scratch(plan_.mounts))
+        scratch_.begin();
+    load_filter();
+    steps::reached("locked");
+}
+
+void Launcher::load_filter() {
+    const ProcessPlan &process = plan_.process;
+    seccomp::Filter filter = seccomp::load({.capabilities = plan_.bounding,
+                                            .rules = process.system_call_filter,
+                                            .suppress_sync = process.suppress_sync});
+    for (const std::string &warning : filter.warnings)
+        std::fprintf(stderr, "berth run: warning: %s\n", warning.c_str());
+    filter_ = std::move(filter.programs);
+}
+
+/// Mounts what is in the disk image where it outlasts reboots.
+void Launcher::attach_image() {
+    const RootPlan &root = plan_.root;
+    if (root.image.empty())
+        return;
+    const bool read_only = root.read_only || root.usr_only || root.upper != Upper::Kind::none;
+    const unique_fd tmpfs = mounts::new_filesystem("tmpfs", {{"mode", "0700"}}, 0);
+    for (const image::Mount &part : image::attach(root.image, read_only)) {
+        struct stat st{};
+        if (::fstat(part.mount.get(), &st) < 0)
+            fail_errno("looking at the {} of {}", part.designator, root.image);
+        ids_.map_tree(part.mount.get(), st, false);
+        if (image_.empty())
+            attach_at(tmpfs.get(), root::image_place);
+        image_.push_back({.path = part.path, .place = std::format("{}/{}", root::image_place, image_.size())});
+        attach_at(part.mount.get(), image_.back().place);
+    }
+    if (plan_.machine_id_of_tree) {
+        const unique_fd tree(::open(image_.front().place.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+        take_machine_id(plan_, rooted::read_file(tree.get(), "/etc/machine-id").value_or(""));
+    }
+}
+
+void Launcher::leave_host_mounts() {
+    // What we mount here is gone with us, whatever ends us.
+    if (::unshare(CLONE_NEWNS) < 0)
+        fail_errno("creating a mount namespace");
+    if (::mount(nullptr, "/", nullptr, MS_SLAVE | MS_REC, nullptr) < 0)
+        fail_errno("cutting our mounts off from the host's");
+}
+
+void Launcher::settle_users() {
+    using Ownership = UsersConfig::Ownership;
+    UsersPlan &users = plan_.users;
+    if (!users.enabled)
+        return;
+    const std::string &tree = plan_.root.tree();
+    struct stat st{};
+    if (::stat(tree.c_str(), &st) < 0)
+        fail_errno("looking at {}", tree);
+    if (users.pick) {
+        range_ = std::make_unique<IdRange>(range_base(st.st_uid), plan_.name);
+        users.base = range_->base();
+    }
+    bool map = users.ownership == Ownership::map || users.ownership == Ownership::automatic;
+    const bool plain = plan_.root.kind == RootPlan::Kind::directory && plan_.root.image.empty();
+    const bool theirs = range_base(st.st_uid) == users.base;
+    if (plain && users.ownership == Ownership::automatic && !theirs && !ownership::can_map(tree)) {
+        map = false;
+        users.ownership = Ownership::chown;
+    }
+    if (users.ownership == Ownership::chown) {
+        const bool told = !plan_.quiet && ::isatty(STDERR_FILENO) == 1;
+        say(std::format("Giving the files in {} to users {} and up.", tree, users.base));
+        ownership::move_to(tree, users.base, [told](std::uint64_t count) {
+            if (told)
+                std::fprintf(stderr, "\r%llu files", static_cast<unsigned long long>(count));
+        });
+        if (told)
+            std::fputs("\r", stderr);
+    }
+    ids_ = IdMaps(users.base, users.count, map);
+}
+
+} // namespace berth
