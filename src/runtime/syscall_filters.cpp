@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <format>
 
 #include "base/error.hpp"
@@ -17,12 +18,22 @@ namespace berth::syscall_filters {
 
 namespace {
 
+constexpr auto patience = std::chrono::seconds(5);
+constexpr auto pause = std::chrono::milliseconds(1);
+
 /// Holds a process still.
 class Stopped {
 public:
     explicit Stopped(pid_t pid) : pid_(pid) {
-        if (::ptrace(PTRACE_SEIZE, pid, 0, 0) < 0)
-            fail_errno("stopping process {} to read its system call filters", pid);
+        // A process has one tracer at a time, and others read filters for a moment, as we do. Whether
+        // one is there cannot be asked without a race; root is refused for hardly another reason.
+        const auto end = std::chrono::steady_clock::now() + patience;
+        while (::ptrace(PTRACE_SEIZE, pid, 0, 0) < 0) {
+            const int code = errno;
+            if (code != EPERM || ::geteuid() != 0 || std::chrono::steady_clock::now() > end)
+                fail_code(code, "stopping process {} to read its system call filters", pid);
+            std::this_thread::sleep_for(pause);
+        }
         int status = 0;
         if (::ptrace(PTRACE_INTERRUPT, pid, 0, 0) < 0 || ::waitpid(pid, &status, __WALL) < 0) {
             const int code = errno;
