@@ -34,10 +34,15 @@ std::vector<Alias> aliases() {
     };
 }
 
+/// True for "[MODE]", but not for "[PROTOCOL:]PORT[:PORT]".
+bool may_be_left_out(std::string_view argument) {
+    return argument.starts_with('[') && argument.find(']') == argument.size() - 1;
+}
+
 int argument_kind(std::string_view argument) {
     if (argument.empty())
         return no_argument;
-    return argument.starts_with('[') ? optional_argument : required_argument;
+    return may_be_left_out(argument) ? optional_argument : required_argument;
 }
 
 struct Table {
@@ -204,7 +209,7 @@ std::string run_help() {
         if (setting->option.empty())
             continue;
         std::string name = "--" + std::string(setting->option);
-        if (setting->argument.starts_with('['))
+        if (may_be_left_out(setting->argument))
             name += "[=" + std::string(setting->argument.substr(1));
         else if (!setting->argument.empty())
             name += "=" + std::string(setting->argument);

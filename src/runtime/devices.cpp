@@ -68,13 +68,14 @@ void make_folder(int directory, const char *name, uid_t owner) {
     give(directory, name, owner);
 }
 
-void mount_below(int dev, const char *name, const std::string &type,
-                 const std::vector<mounts::Option> &options, unsigned attributes) {
+unique_fd mount_below(int dev, const char *name, const std::string &type,
+                      const std::vector<mounts::Option> &options, unsigned attributes) {
     const unique_fd target(::openat(dev, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     if (!target)
         fail_errno("opening /dev/{}", name);
-    const unique_fd made = mounts::new_filesystem(type, options, attributes);
+    unique_fd made = mounts::new_filesystem(type, options, attributes);
     mounts::attach(made.get(), target.get(), std::string("/dev/") + name);
+    return made;
 }
 
 } // namespace
@@ -103,21 +104,23 @@ void mount(int root, uid_t owner, const std::string &context) {
         make_node(dev, {"fuse", 10, 229}, owner);
     const unique_fd net(::openat(dev, "net", O_PATH | O_DIRECTORY | O_CLOEXEC));
     make_node(net.get(), {"tun", 10, 200}, owner);
-    mount_below(dev, "pts", "devpts",
+    const unique_fd pts = mount_below(dev, "pts", "devpts",
                 {{"source", "devpts"},
                  {"newinstance", ""},
                  {"ptmxmode", "0666"},
                  {"mode", "620"},
                  {"gid", std::to_string(owner + tty_group)}},
                 MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
+    if (owner != 0 && ::fchownat(pts.get(), "", owner, owner, AT_EMPTY_PATH) < 0)
+        fail_errno("setting the owner of /dev/pts");
     const auto [shm, quiet] = tmpfs({{"mode", "01777"}, {"size", "10%"}},
                                     MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_STRICTATIME);
-    mount_below(dev, "shm", "tmpfs", shm, quiet);
+    (void)mount_below(dev, "shm", "tmpfs", shm, quiet);
 }
 
 void mount_mqueue(int root) {
     const unique_fd dev = rooted::open(root, "/dev", O_PATH | O_DIRECTORY);
-    mount_below(dev.get(), "mqueue", "mqueue", {{"source", "mqueue"}},
+    (void)mount_below(dev.get(), "mqueue", "mqueue", {{"source", "mqueue"}},
                 MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NODEV);
 }
 

@@ -60,9 +60,10 @@ environment(const MachineConfig &config, const HostFacts &facts, const LaunchPla
         {"container", "berth"},
         {"container_uuid", uuid_of(plan.machine_id)},
         {"TERM", facts.terminal_type.empty() ? "vt220" : facts.terminal_type},
-        {"LANG", "C.UTF-8"},
         {"NOTIFY_SOCKET", "/run/host/notify"},
     };
+    if (plan.mode != ExecMode::boot) // an init takes it from the tree's locale.conf(5)
+        environment.emplace_back("LANG", "C.UTF-8");
     if (!plan.credentials.empty())
         environment.emplace_back("CREDENTIALS_DIRECTORY", "/run/host/credentials");
     add_host_words(environment);

@@ -20,10 +20,12 @@ namespace berth::process {
 
 namespace {
 
-constexpr rlim_t mebi = 1024UL * 1024;
+constexpr rlim_t kibi = 1024;
+constexpr rlim_t mebi = 1024 * kibi;
 
-/// What the kernel gives to PID 1 (include/asm-generic/resource.h of Linux); the two that depend on
-/// the machine's memory are read from the host's own.
+/// What the kernel gives to PID 1 (include/asm-generic/resource.h of Linux), but for the hard limit
+/// of open files: systemd gives all services that much, which it could not raise in a user
+/// namespace. The two that depend on the machine's memory are read from the host's own.
 constexpr std::array kernel_limits{
     ResourceLimit{RLIMIT_CPU, RLIM_INFINITY, RLIM_INFINITY},
     ResourceLimit{RLIMIT_FSIZE, RLIM_INFINITY, RLIM_INFINITY},
@@ -31,7 +33,7 @@ constexpr std::array kernel_limits{
     ResourceLimit{RLIMIT_STACK, 8 * mebi, RLIM_INFINITY},
     ResourceLimit{RLIMIT_CORE, 0, RLIM_INFINITY},
     ResourceLimit{RLIMIT_RSS, RLIM_INFINITY, RLIM_INFINITY},
-    ResourceLimit{RLIMIT_NOFILE, 1024, 4096},
+    ResourceLimit{RLIMIT_NOFILE, 1024, 512 * kibi},
     ResourceLimit{RLIMIT_AS, RLIM_INFINITY, RLIM_INFINITY},
     ResourceLimit{RLIMIT_MEMLOCK, 8 * mebi, 8 * mebi},
     ResourceLimit{RLIMIT_LOCKS, RLIM_INFINITY, RLIM_INFINITY},

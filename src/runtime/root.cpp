@@ -130,7 +130,8 @@ unique_fd overlay_root(const RootPlan &plan, IdMaps &ids, const std::vector<Part
     return overlay::mount(request, ids);
 }
 
-/// An empty root with the links that a merged /usr has; /usr itself is mounted later.
+/// An empty root with the folders that any has and the links of a merged /usr; /usr itself is
+/// mounted later.
 unique_fd empty_root(int base, const IdMaps &ids) {
     const std::string owner = std::to_string(ids.base());
     unique_fd root = mounts::new_filesystem(
@@ -147,14 +148,10 @@ unique_fd empty_root(int base, const IdMaps &ids) {
             || ::fchownat(root.get(), name, ids.base(), ids.base(), AT_SYMLINK_NOFOLLOW) < 0)
             fail_errno("making the link /{}", name);
     }
-    struct Folder {
-        const char *name;
-        mode_t mode;
-    };
-    for (const Folder &folder : {Folder{"etc", 0755}, Folder{"root", 0700}, Folder{"var", 0755}})
-        if (::mkdirat(root.get(), folder.name, folder.mode) < 0
-            || ::fchownat(root.get(), folder.name, ids.base(), ids.base(), 0) < 0)
-            fail_errno("making the directory /{}", folder.name);
+    for (const auto &[name, mode] : {std::pair<const char *, mode_t>{"etc", 0755}, {"root", 0750}, {"var", 0755}})
+        if (::mkdirat(root.get(), name, mode) < 0
+            || ::fchownat(root.get(), name, ids.base(), ids.base(), AT_SYMLINK_NOFOLLOW) < 0)
+            fail_errno("making the directory /{}", name);
     return root;
 }
 

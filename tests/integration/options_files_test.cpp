@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// Files of the host that machines see or get: --resolv-conf=, --timezone=, --link-journal=,
+// --set-credential= and --load-credential=.
+#include <array>
+#include <fstream>
+
+#include "support/machine.hpp"
+#include "support/options.hpp"
+
+using namespace berth::test;
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+namespace fs = std::filesystem;
+
+namespace {
+
+class HostFiles : public OptionTest {
+protected:
+    /// What is at `path` of the tree before the start.
+    enum class Before : std::uint8_t { none, file, link };
+
+    void prepare(const fs::path &path, Before before) const {
+        fs::remove(path);
+        if (before == Before::file)
+            std::ofstream(path) << "own\n";
+        if (before == Before::link)
+            fs::create_symlink("/run/nowhere", path);
+    }
+    /// Content, kind and whether it is mounted over, as seen inside.
+    std::string seen(const std::string &option, const std::string &path) const {
+        return inside({option}, "f=" + path + "; cat $f 2>/dev/null || echo nothing; readlink $f || true;"
+                                " ! grep -q \" $f \" /proc/self/mountinfo || echo mounted");
+    }
+    std::string with_users(const std::string &option, const std::string &path) const {
+        return inside({option, "-U"}, "cat " + path);
+    }
+};
+
+struct Case {
+    const char *mode;
+    std::array<const char *, 3> seen; ///< for none, file, link
+};
+
+} // namespace
+
+TEST_F(HostFiles, ResolvConfInEveryMode) {
+    const HostFile host("/etc/resolv.conf", "host\n");
+    const HostFile fixed("/usr/lib/systemd/resolv.conf", "static\n");
+    const HostFile uplink("/run/systemd/resolve/resolv.conf", "uplink\n");
+    const HostFile stub("/run/systemd/resolve/stub-resolv.conf", "stub\n");
+    constexpr const char *link = "nothing\n/run/nowhere";
+    for (const Case &one : {Case{"off", {"nothing", "own", link}},
+                            Case{"copy-host", {"host", "host", link}},
+                            Case{"copy-static", {"static", "static", link}},
+                            Case{"copy-uplink", {"uplink", "uplink", link}},
+                            Case{"copy-stub", {"stub", "stub", link}},
+                            Case{"replace-host", {"host", "host", "host"}},
+                            Case{"replace-static", {"static", "static", "static"}},
+                            Case{"replace-uplink", {"uplink", "uplink", "uplink"}},
+                            Case{"replace-stub", {"stub", "stub", "stub"}},
+                            Case{"bind-host", {"host\nmounted", "host\nmounted", "host\nmounted"}},
+                            Case{"bind-static", {"static\nmounted", "static\nmounted", "static\nmounted"}},
+                            Case{"bind-uplink", {"uplink\nmounted", "uplink\nmounted", "uplink\nmounted"}},
+                            Case{"bind-stub", {"stub\nmounted", "stub\nmounted", "stub\nmounted"}},
+                            Case{"delete", {"nothing", "nothing", "nothing"}},
+                            Case{"auto", {"stub", "stub", link}}})
+        for (const Before before : {Before::none, Before::file, Before::link}) {
+            prepare(tree / "etc/resolv.conf", before);
+            EXPECT_EQ(seen(std::string("--resolv-conf=") + one.mode, "/etc/resolv.conf"), one.seen.at(static_cast<std::size_t>(before)))
+                << one.mode << " " << static_cast<int>(before);
+        }
+    for (const char *mode : {"copy-host", "replace-host", "bind-host"}) {
+        prepare(tree / "etc/resolv.conf", Before::none);
+        EXPECT_EQ(with_users(std::string("--resolv-conf=") + mode, "/etc/resolv.conf"), "host") << mode;
+        EXPECT_EQ(owner_of(tree / "etc/resolv.conf").substr(0, 3), "0:0") << mode;
+    }
+}
+
+TEST_F(HostFiles, ResolvConfOnItsOwn) {
+    const HostFile host("/etc/resolv.conf", "host\n");
+    const auto automatic = [&](const std::string &option) {
+        prepare(tree / "etc/resolv.conf", Before::file);
+        return seen(option, "/etc/resolv.conf");
+    };
+    EXPECT_EQ(automatic("--quiet"), "host");
+    EXPECT_EQ(automatic("--read-only"), "host\nmounted");
+    EXPECT_EQ(automatic("--private-network"), "own");
+    EXPECT_THAT(try_inside({"--resolv-conf=some"}, "true").err, HasSubstr("--resolv-conf=some: "));
+    {
+        const HostFile none("/etc/resolv.conf", std::nullopt);
+        EXPECT_EQ(automatic("--resolv-conf=replace-host"), "own") << "there is nothing to hand on";
+    }
+}
+
+TEST_F(HostFiles, ResolvConfOfABindCannotBeWritten) {
+    const HostFile host("/etc/resolv.conf", "host\n");
+    EXPECT_THAT(try_inside({"--resolv-conf=bind-host"}, "echo x > /etc/resolv.conf").out, HasSubstr("Read-only file system"));
+    EXPECT_EQ(text_of("/etc/resolv.conf"), "host\n");
+}
+
+TEST_F(HostFiles, TimezoneInEveryMode) {
+    const HostFile zone("/usr/share/zoneinfo/Test/Zone", "host zone\n");
+    const HostFile host("/etc/localtime", std::nullopt);
+    fs::create_symlink("/usr/share/zoneinfo/Test/Zone", "/etc/localtime");
+    tree.write("usr/share/zoneinfo/Test/Zone", "inside\n");
+    constexpr const char *link = "inside\n../usr/share/zoneinfo/Test/Zone";
+    for (const Case &one : {Case{"off", {"nothing", "own", "nothing\n/run/nowhere"}},
+                            Case{"copy", {"host zone", "host zone", "host zone"}},
+                            Case{"bind", {"host zone\nmounted", "host zone\nmounted", "host zone\nmounted"}},
+                            Case{"symlink", {link, link, link}},
+                            Case{"delete", {"nothing", "nothing", "nothing"}},
+                            Case{"auto", {link, link, link}}})
+        for (const Before before : {Before::none, Before::file, Before::link}) {
+            prepare(tree / "etc/localtime", before);
+            EXPECT_EQ(seen(std::string("--timezone=") + one.mode, "/etc/localtime"), one.seen.at(static_cast<std::size_t>(before)))
+                << one.mode << " " << static_cast<int>(before);
+        }
+    prepare(tree / "etc/localtime", Before::file);
+    EXPECT_EQ(seen("--read-only", "/etc/localtime"), "host zone\nmounted");
+    fs::remove(tree / "usr/share/zoneinfo/Test/Zone");
+    EXPECT_EQ(seen("--timezone=symlink", "/etc/localtime"), "own") << "the link would lead nowhere";
+    EXPECT_EQ(with_users("--timezone=copy", "/etc/localtime"), "host zone");
+}
+
+namespace {
+
+class Journal : public HostFiles {
+protected:
+    Journal() { fs::remove_all(folder); }
+    ~Journal() override { fs::remove_all(folder); }
+    [[nodiscard]] Words with(const std::string &option) const { return {"--uuid=" + id, option}; }
+    std::string seen_with(const std::string &option) const {
+        return inside(with(option), "d=/var/log/journal/" + id + "; test -d $d && echo folder || echo none;"
+                                    " ! grep -q \" $d \" /proc/self/mountinfo || { echo mounted; touch $d/mine; }");
+    }
+
+    const std::string id = "5f3759df5f3759df5f3759df5f3759df";
+    const fs::path folder = "/var/log/journal/" + id;
+};
+
+} // namespace
+
+TEST_F(Journal, NoAndAuto) {
+    EXPECT_EQ(seen_with("--link-journal=no"), "none");
+    EXPECT_EQ(seen_with("--link-journal=auto"), "none");
+    EXPECT_FALSE(fs::exists(folder));
+    fs::create_directory(folder);
+    EXPECT_EQ(seen_with("--link-journal=no"), "none");
+    EXPECT_EQ(seen_with("--link-journal=auto"), "folder\nmounted");
+    EXPECT_TRUE(fs::exists(folder / "mine"));
+}
+
+TEST_F(Journal, OfTheHost) {
+    for (const char *mode : {"--link-journal=host", "--link-journal=try-host"}) {
+        EXPECT_EQ(seen_with(mode), "folder\nmounted") << mode;
+        EXPECT_TRUE(fs::exists(folder / "mine")) << mode;
+        fs::remove_all(folder);
+        fs::remove_all(tree / "var/log");
+    }
+    EXPECT_EQ(inside({"-U", "--uuid=" + id, "--link-journal=host"},
+                     "touch /var/log/journal/" + id + "/mine; stat -c %u /var/log/journal/" + id),
+              "0")
+        << "the machine's own root can write there";
+}
+
+TEST_F(Journal, OfTheMachine) {
+    for (const char *mode : {"--link-journal=guest", "--link-journal=try-guest", "-j"}) {
+        EXPECT_EQ(seen_with(mode), "folder") << mode;
+        EXPECT_EQ(fs::read_symlink(folder), tree / ("var/log/journal/" + id)) << mode;
+        EXPECT_EQ(seen_with(mode), "folder") << "a second time: " << mode;
+        fs::remove_all(folder);
+    }
+    const Outcome refused = try_inside({"-x", "--uuid=" + id, "--link-journal=guest"}, "true");
+    EXPECT_EQ(refused.status, 1);
+    EXPECT_THAT(refused.err, HasSubstr("linking the journal"));
+    EXPECT_EQ(inside({"-x", "--uuid=" + id, "-j"}, "echo fine"), "fine");
+    EXPECT_FALSE(fs::exists(fs::symlink_status(folder)));
+}
+
+TEST_F(Journal, HostThatKeepsNone) {
+    const Mounted empty("tmpfs", "/var/log", "mode=0755");
+    for (const char *mode : {"host", "guest"}) {
+        const Outcome refused = try_inside(with(std::string("--link-journal=") + mode), "true");
+        EXPECT_EQ(refused.status, 1) << mode;
+        EXPECT_THAT(refused.err, HasSubstr("the host keeps no journal on disk")) << mode;
+        EXPECT_EQ(inside(with(std::string("--link-journal=try-") + mode), "echo fine"), "fine") << mode;
+    }
+    EXPECT_EQ(inside(with("--link-journal=auto"), "echo fine"), "fine");
+}
+
+namespace {
+class Credentials : public OptionTest {};
+} // namespace
+
+TEST_F(Credentials, AreFilesThatRootInsideAloneReads) {
+    dir.write("secret", "of a file\n");
+    const Words options{"-x", "--set-credential=word:a\\x41\\n", "--load-credential=file:{dir}/secret"};
+    const std::string line = "cd $CREDENTIALS_DIRECTORY; pwd; stat -c '%n %u %a' . word file; cat word file; echo x > word || true";
+    const std::string out = "/run/host/credentials\n. 0 700\nword 0 400\nfile 0 400\naA\nof a file\nsh: can't create word: Read-only file system";
+    for (const char *users : {"--private-users=no", "-U"}) {
+        Words all = options;
+        all.emplace_back(users);
+        EXPECT_EQ(inside(all, line), out) << users;
+    }
+    EXPECT_THAT(try_inside({"-x", "--set-credential=word:x", "--user=1000"}, "cat $CREDENTIALS_DIRECTORY/word").out,
+                HasSubstr("Permission denied"));
+    EXPECT_EQ(inside({"-x", "--set-credential=word:one", "--set-credential=word:two"}, "cat $CREDENTIALS_DIRECTORY/word"), "two");
+    EXPECT_EQ(inside({"-x"}, "echo ${CREDENTIALS_DIRECTORY-none}"), "none");
+}
+
+TEST_F(Credentials, ThatMakeNoSenseAreRefused) {
+    for (const auto &[option, error] : {std::pair{"--set-credential=a/b:x", "\"a/b:x\" is not of the form ID:VALUE"},
+                                        {"--set-credential=..:x", "is not of the form"},
+                                        {"--load-credential=a", "is not of the form ID:PATH"},
+                                        {"--load-credential=a:", "names no file"},
+                                        {"--load-credential=a:/no/such", "/no/such"}}) {
+        const Outcome outcome = try_inside({"-x", option}, "true");
+        EXPECT_EQ(outcome.status, 1) << option;
+        EXPECT_THAT(outcome.err, AllOf(HasSubstr(option), HasSubstr(error)));
+    }
+}
