@@ -127,6 +127,10 @@ constexpr std::array options{
         set_max_addresses},
     Option{'o', "output", "MODE", "Output as short, json, json-pretty; for log lines also cat, short-iso…",
         set_output},
+    Option{0, "file", "PATH", "File of the machine to show what is gained by running it",
+        [](S &s, const char *text) { s.file = text; }},
+    Option{0, "kind", "KIND", "Kinds of namespaces, commas between: cgroup, ipc, mnt, net, pid, time, user, uts",
+        [](S &s, const char *text) { s.kinds = text; }},
     Option{0, "now", nullptr, "Start or power off the machine at once too",
         [](S &s, const char *) { s.now = true; }},
     Option{'H', "host", "HOST", "", [](S &, const char *host) {
