@@ -24,6 +24,7 @@ constexpr std::array actions{
     Action{"list", with_bus<berth::cli::list>, true},
     Action{"status", with_bus<berth::cli::status>, true},
     Action{"show", with_bus<berth::cli::show>, true},
+    Action{"inspect", with_bus<berth::cli::inspect>, true},
     Action{"start", with_bus<berth::cli::start>},
     Action{"enable", with_bus<berth::cli::enable>},
     Action{"disable", with_bus<berth::cli::disable>},

@@ -131,6 +131,10 @@ constexpr std::array options{
         [](S &s, const char *) { s.read_only = true; }},
     Option{0, "mkdir", nullptr, "Make the path to mount on when it is missing",
         [](S &s, const char *) { s.make_directories = true; }},
+    Option{0, "file", "PATH", "File of the machine to show what is gained by running it",
+        [](S &s, const char *text) { s.file = text; }},
+    Option{0, "kind", "KIND", "Kinds of namespaces, commas between: cgroup, ipc, mnt, net, pid, time, user, uts",
+        [](S &s, const char *text) { s.kinds = text; }},
     Option{0, "now", nullptr, "Start or power off the machine at once too",
         [](S &s, const char *) { s.now = true; }},
     Option{'H', "host", "HOST", "", [](S &, const char *host) {

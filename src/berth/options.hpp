@@ -34,6 +34,8 @@ struct Settings {
     unsigned lines = 10;
     std::optional<unsigned> max_addresses;
     std::string output = "short";
+    std::string file;  ///< inside a machine
+    std::string kinds; ///< of namespaces, commas between
 
     [[nodiscard]] bool json() const { return output == "json" || output == "json-pretty"; }
 };

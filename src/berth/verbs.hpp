@@ -15,6 +15,7 @@ namespace berth::cli {
 [[nodiscard]] int list(const Invocation &invocation);
 [[nodiscard]] int status(const Invocation &invocation);
 [[nodiscard]] int show(const Invocation &invocation);
+[[nodiscard]] int inspect(const Invocation &invocation);
 [[nodiscard]] int start(const Invocation &invocation);
 [[nodiscard]] int poweroff(const Invocation &invocation);
 [[nodiscard]] int reboot(const Invocation &invocation);
