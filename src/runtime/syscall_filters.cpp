@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <chrono>
 #include <format>
+#include <thread>
 
 #include "base/error.hpp"
 #include "base/io.hpp"
