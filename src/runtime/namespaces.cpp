@@ -80,7 +80,8 @@ Entered::Entered(const std::vector<Target> &targets) {
         const int type = ::ioctl(fd.get(), NS_GET_NSTYPE);
         const auto *const kind = std::ranges::find(kinds, flag, &Kind::flag);
         if (type < 0 || static_cast<std::uint64_t>(type) != flag)
-            fail("{} is not a namespace of the kind \"{}\", as /proc/PID/ns/{} is", path, kind->name, kind->name);
+            fail("{} is not a namespace of the kind \"{}\", as /proc/PID/ns/{} is", path, kind->name,
+                 kind->name);
         Own own{.fd = open_own(kind->name), .flag = type};
         if (::setns(fd.get(), type) < 0)
             fail_errno("entering the namespace {}", path);

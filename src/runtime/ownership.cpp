@@ -51,7 +51,8 @@ public:
             fail_errno("reading the directory {}", path);
         const int at = fd.release(); // the stream's from now on
         errno = 0;
-        while (const dirent *entry = ::readdir(directory.get())) { // NOLINT(concurrency-mt-unsafe): its own stream
+        while (const dirent *entry =
+                   ::readdir(directory.get())) { // NOLINT(concurrency-mt-unsafe): its own stream
             const std::string name(static_cast<const char *>(entry->d_name));
             if (name != "." && name != "..")
                 visit(at, name, path + "/" + name);
@@ -106,7 +107,8 @@ private:
     }
 
     /// capabilities(7), "File capabilities".
-    static std::optional<vfs_ns_cap_data> capabilities_of(int at, const std::string &name, const std::string &path) {
+    static std::optional<vfs_ns_cap_data> capabilities_of(int at, const std::string &name,
+                                                          const std::string &path) {
         const unique_fd fd = open_link(at, name, path);
         vfs_ns_cap_data data{};
         const ssize_t n = ::getxattr(std::format("/proc/self/fd/{}", fd.get()).c_str(), capability_attribute,
@@ -119,7 +121,8 @@ private:
     }
 
     /// The capabilities again, worth something only to the root of the new range.
-    void give_capabilities(int at, const std::string &name, vfs_ns_cap_data data, const std::string &path) const {
+    void give_capabilities(int at, const std::string &name, vfs_ns_cap_data data,
+                           const std::string &path) const {
         const std::uint32_t effective = le32toh(data.magic_etc) & VFS_CAP_FLAGS_EFFECTIVE;
         const std::uint32_t root = shifted(le32toh(data.rootid), base_);
         data.magic_etc = htole32((root == 0 ? VFS_CAP_REVISION_2 : VFS_CAP_REVISION_3) | effective);
@@ -148,7 +151,8 @@ private:
             fail_errno("reading an ACL of {}", path);
         }
         bool changed = false;
-        for (std::size_t i = sizeof(posix_acl_xattr_header); i + sizeof(posix_acl_xattr_entry) <= static_cast<std::size_t>(n);
+        for (std::size_t i = sizeof(posix_acl_xattr_header);
+             i + sizeof(posix_acl_xattr_entry) <= static_cast<std::size_t>(n);
              i += sizeof(posix_acl_xattr_entry)) {
             posix_acl_xattr_entry entry{};
             std::memcpy(&entry, value.data() + i, sizeof entry);
@@ -183,9 +187,11 @@ bool can_map(const std::string &path) {
     }
 }
 
-void move_to(const std::string &path, std::uint32_t base, const std::function<void(std::uint64_t)> &progress) {
+void move_to(const std::string &path, std::uint32_t base,
+             const std::function<void(std::uint64_t)> &progress) {
     if (range_base(base) != base)
-        fail("files can be given to ranges that begin at a multiple of 65536 only, not to one from {} on", base);
+        fail("files can be given to ranges that begin at a multiple of 65536 only, not to one from {} on",
+             base);
     unique_fd root(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     struct stat st{};
     if (!root || ::fstat(root.get(), &st) < 0)

@@ -27,8 +27,7 @@ void sweep() {
     for (const fs::directory_entry &entry : fs::directory_iterator(parent, error)) {
         if (!entry.path().filename().native().starts_with(prefix))
             continue;
-        const unique_fd folder(
-            ::open(entry.path().c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+        const unique_fd folder(::open(entry.path().c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
         struct stat st{};
         if (!folder || ::fstat(folder.get(), &st) < 0 || st.st_uid != 0) // anybody may write to /var/tmp
             continue;

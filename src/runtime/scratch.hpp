@@ -24,7 +24,6 @@ public:
     [[nodiscard]] std::string make_directory(unsigned owner, unsigned mode) const;
 
 private:
-
     std::string folder_;
     unique_fd lock_;
 };

@@ -134,6 +134,9 @@ TEST_F(Errors, Contradictions) {
     EXPECT_THAT(with({"--layer=" + tree.path().native()}), HasSubstr("is there twice"));
     EXPECT_THAT(with({"-x", "--bind=/etc:/"}), HasSubstr("the root itself cannot be mounted over"));
     EXPECT_THAT(refusal({"-D", "/", "true"}), HasSubstr("--ephemeral, --volatile or --read-only"));
+    std::filesystem::remove(tree / "sbin");
+    std::filesystem::create_directory(tree / "sbin");
+    EXPECT_THAT(with({"--volatile=yes"}), HasSubstr("is a link into /usr"));
 }
 
 TEST_F(Errors, OfTheMachineInTheMakingAreTold) {

@@ -29,8 +29,9 @@ protected:
     }
     /// Content, kind and whether it is mounted over, as seen inside.
     std::string seen(const std::string &option, const std::string &path) const {
-        return inside({option}, "f=" + path + "; cat $f 2>/dev/null || echo nothing; readlink $f || true;"
-                                " ! grep -q \" $f \" /proc/self/mountinfo || echo mounted");
+        return inside({option}, "f=" + path
+                                    + "; cat $f 2>/dev/null || echo nothing; readlink $f || true;"
+                                      " ! grep -q \" $f \" /proc/self/mountinfo || echo mounted");
     }
     std::string with_users(const std::string &option, const std::string &path) const {
         return inside({option, "-U"}, "cat " + path);
@@ -50,24 +51,22 @@ TEST_F(HostFiles, ResolvConfInEveryMode) {
     const HostFile uplink("/run/systemd/resolve/resolv.conf", "uplink\n");
     const HostFile stub("/run/systemd/resolve/stub-resolv.conf", "stub\n");
     constexpr const char *link = "nothing\n/run/nowhere";
-    for (const Case &one : {Case{"off", {"nothing", "own", link}},
-                            Case{"copy-host", {"host", "host", link}},
-                            Case{"copy-static", {"static", "static", link}},
-                            Case{"copy-uplink", {"uplink", "uplink", link}},
-                            Case{"copy-stub", {"stub", "stub", link}},
-                            Case{"replace-host", {"host", "host", "host"}},
-                            Case{"replace-static", {"static", "static", "static"}},
-                            Case{"replace-uplink", {"uplink", "uplink", "uplink"}},
-                            Case{"replace-stub", {"stub", "stub", "stub"}},
-                            Case{"bind-host", {"host\nmounted", "host\nmounted", "host\nmounted"}},
-                            Case{"bind-static", {"static\nmounted", "static\nmounted", "static\nmounted"}},
-                            Case{"bind-uplink", {"uplink\nmounted", "uplink\nmounted", "uplink\nmounted"}},
-                            Case{"bind-stub", {"stub\nmounted", "stub\nmounted", "stub\nmounted"}},
-                            Case{"delete", {"nothing", "nothing", "nothing"}},
-                            Case{"auto", {"stub", "stub", link}}})
+    for (const Case &one :
+         {Case{"off", {"nothing", "own", link}}, Case{"copy-host", {"host", "host", link}},
+          Case{"copy-static", {"static", "static", link}}, Case{"copy-uplink", {"uplink", "uplink", link}},
+          Case{"copy-stub", {"stub", "stub", link}}, Case{"replace-host", {"host", "host", "host"}},
+          Case{"replace-static", {"static", "static", "static"}},
+          Case{"replace-uplink", {"uplink", "uplink", "uplink"}},
+          Case{"replace-stub", {"stub", "stub", "stub"}},
+          Case{"bind-host", {"host\nmounted", "host\nmounted", "host\nmounted"}},
+          Case{"bind-static", {"static\nmounted", "static\nmounted", "static\nmounted"}},
+          Case{"bind-uplink", {"uplink\nmounted", "uplink\nmounted", "uplink\nmounted"}},
+          Case{"bind-stub", {"stub\nmounted", "stub\nmounted", "stub\nmounted"}},
+          Case{"delete", {"nothing", "nothing", "nothing"}}, Case{"auto", {"stub", "stub", link}}})
         for (const Before before : {Before::none, Before::file, Before::link}) {
             prepare(tree / "etc/resolv.conf", before);
-            EXPECT_EQ(seen(std::string("--resolv-conf=") + one.mode, "/etc/resolv.conf"), one.seen.at(static_cast<std::size_t>(before)))
+            EXPECT_EQ(seen(std::string("--resolv-conf=") + one.mode, "/etc/resolv.conf"),
+                      one.seen.at(static_cast<std::size_t>(before)))
                 << one.mode << " " << static_cast<int>(before);
         }
     for (const char *mode : {"copy-host", "replace-host", "bind-host"}) {
@@ -95,7 +94,8 @@ TEST_F(HostFiles, ResolvConfOnItsOwn) {
 
 TEST_F(HostFiles, ResolvConfOfABindCannotBeWritten) {
     const HostFile host("/etc/resolv.conf", "host\n");
-    EXPECT_THAT(try_inside({"--resolv-conf=bind-host"}, "echo x > /etc/resolv.conf").out, HasSubstr("Read-only file system"));
+    EXPECT_THAT(try_inside({"--resolv-conf=bind-host"}, "echo x > /etc/resolv.conf").out,
+                HasSubstr("Read-only file system"));
     EXPECT_EQ(text_of("/etc/resolv.conf"), "host\n");
 }
 
@@ -105,15 +105,16 @@ TEST_F(HostFiles, TimezoneInEveryMode) {
     fs::create_symlink("/usr/share/zoneinfo/Test/Zone", "/etc/localtime");
     tree.write("usr/share/zoneinfo/Test/Zone", "inside\n");
     constexpr const char *link = "inside\n../usr/share/zoneinfo/Test/Zone";
-    for (const Case &one : {Case{"off", {"nothing", "own", "nothing\n/run/nowhere"}},
-                            Case{"copy", {"host zone", "host zone", "host zone"}},
-                            Case{"bind", {"host zone\nmounted", "host zone\nmounted", "host zone\nmounted"}},
-                            Case{"symlink", {link, link, link}},
-                            Case{"delete", {"nothing", "nothing", "nothing"}},
-                            Case{"auto", {link, link, link}}})
+    for (const Case &one :
+         {Case{"off", {"nothing", "own", "nothing\n/run/nowhere"}},
+          Case{"copy", {"host zone", "host zone", "host zone"}},
+          Case{"bind", {"host zone\nmounted", "host zone\nmounted", "host zone\nmounted"}},
+          Case{"symlink", {link, link, link}}, Case{"delete", {"nothing", "nothing", "nothing"}},
+          Case{"auto", {link, link, link}}})
         for (const Before before : {Before::none, Before::file, Before::link}) {
             prepare(tree / "etc/localtime", before);
-            EXPECT_EQ(seen(std::string("--timezone=") + one.mode, "/etc/localtime"), one.seen.at(static_cast<std::size_t>(before)))
+            EXPECT_EQ(seen(std::string("--timezone=") + one.mode, "/etc/localtime"),
+                      one.seen.at(static_cast<std::size_t>(before)))
                 << one.mode << " " << static_cast<int>(before);
         }
     prepare(tree / "etc/localtime", Before::file);
@@ -131,8 +132,10 @@ protected:
     ~Journal() override { fs::remove_all(folder); }
     [[nodiscard]] Words with(const std::string &option) const { return {"--uuid=" + id, option}; }
     std::string seen_with(const std::string &option) const {
-        return inside(with(option), "d=/var/log/journal/" + id + "; test -d $d && echo folder || echo none;"
-                                    " ! grep -q \" $d \" /proc/self/mountinfo || { echo mounted; touch $d/mine; }");
+        return inside(with(option),
+                      "d=/var/log/journal/" + id
+                          + "; test -d $d && echo folder || echo none;"
+                            " ! grep -q \" $d \" /proc/self/mountinfo || { echo mounted; touch $d/mine; }");
     }
 
     const std::string id = "5f3759df5f3759df5f3759df5f3759df";
@@ -196,25 +199,31 @@ class Credentials : public OptionTest {};
 TEST_F(Credentials, AreFilesThatRootInsideAloneReads) {
     dir.write("secret", "of a file\n");
     const Words options{"-x", "--set-credential=word:a\\x41\\n", "--load-credential=file:{dir}/secret"};
-    const std::string line = "cd $CREDENTIALS_DIRECTORY; pwd; stat -c '%n %u %a' . word file; cat word file; echo x > word || true";
-    const std::string out = "/run/host/credentials\n. 0 700\nword 0 400\nfile 0 400\naA\nof a file\nsh: can't create word: Read-only file system";
+    const std::string line = "cd $CREDENTIALS_DIRECTORY; pwd; stat -c '%n %u %a' . word file; cat word file; "
+                             "echo x > word || true";
+    const std::string out = "/run/host/credentials\n. 0 700\nword 0 400\nfile 0 400\naA\nof a file\nsh: "
+                            "can't create word: Read-only file system";
     for (const char *users : {"--private-users=no", "-U"}) {
         Words all = options;
         all.emplace_back(users);
         EXPECT_EQ(inside(all, line), out) << users;
     }
-    EXPECT_THAT(try_inside({"-x", "--set-credential=word:x", "--user=1000"}, "cat $CREDENTIALS_DIRECTORY/word").out,
-                HasSubstr("Permission denied"));
-    EXPECT_EQ(inside({"-x", "--set-credential=word:one", "--set-credential=word:two"}, "cat $CREDENTIALS_DIRECTORY/word"), "two");
+    EXPECT_THAT(
+        try_inside({"-x", "--set-credential=word:x", "--user=1000"}, "cat $CREDENTIALS_DIRECTORY/word").out,
+        HasSubstr("Permission denied"));
+    EXPECT_EQ(inside({"-x", "--set-credential=word:one", "--set-credential=word:two"},
+                     "cat $CREDENTIALS_DIRECTORY/word"),
+              "two");
     EXPECT_EQ(inside({"-x"}, "echo ${CREDENTIALS_DIRECTORY-none}"), "none");
 }
 
 TEST_F(Credentials, ThatMakeNoSenseAreRefused) {
-    for (const auto &[option, error] : {std::pair{"--set-credential=a/b:x", "\"a/b:x\" is not of the form ID:VALUE"},
-                                        {"--set-credential=..:x", "is not of the form"},
-                                        {"--load-credential=a", "is not of the form ID:PATH"},
-                                        {"--load-credential=a:", "names no file"},
-                                        {"--load-credential=a:/no/such", "/no/such"}}) {
+    for (const auto &[option, error] :
+         {std::pair{"--set-credential=a/b:x", "\"a/b:x\" is not of the form ID:VALUE"},
+          {"--set-credential=..:x", "is not of the form"},
+          {"--load-credential=a", "is not of the form ID:PATH"},
+          {"--load-credential=a:", "names no file"},
+          {"--load-credential=a:/no/such", "/no/such"}}) {
         const Outcome outcome = try_inside({"-x", option}, "true");
         EXPECT_EQ(outcome.status, 1) << option;
         EXPECT_THAT(outcome.err, AllOf(HasSubstr(option), HasSubstr(error)));

@@ -21,8 +21,8 @@ class UnmappableTree {
 public:
     explicit UnmappableTree(const Folder &folder, const fs::path &lower)
         : mounted_("overlay", made(folder, "merged"),
-                   std::format("lowerdir={},upperdir={},workdir={}", lower.native(), made(folder, "upper").native(),
-                               made(folder, "work").native())) {}
+                   std::format("lowerdir={},upperdir={},workdir={}", lower.native(),
+                               made(folder, "upper").native(), made(folder, "work").native())) {}
     [[nodiscard]] fs::path operator/(const char *name) const { return mounted_.path() / name; }
     [[nodiscard]] const fs::path &path() const { return mounted_.path(); }
 
@@ -64,7 +64,8 @@ TEST_F(Ownership, MappingWhatCannotBeMappedIsRefused) {
     const UnmappableTree merged(dir, tree.path());
     const Outcome outcome = merged.run({"--private-users=655360", "--private-users-ownership=map"}, "true");
     EXPECT_EQ(outcome.status, 1);
-    EXPECT_THAT(outcome.err, AllOf(HasSubstr(merged.path().native()), HasSubstr("--private-users-ownership=chown")));
+    EXPECT_THAT(outcome.err,
+                AllOf(HasSubstr(merged.path().native()), HasSubstr("--private-users-ownership=chown")));
     EXPECT_EQ(owner_of(merged.path()), "0:0 755");
     const Outcome layer = merged.run({"--private-users=655360", "-x"}, "true");
     EXPECT_EQ(layer.status, 1);
@@ -72,7 +73,8 @@ TEST_F(Ownership, MappingWhatCannotBeMappedIsRefused) {
 }
 
 TEST_F(Ownership, ForcedWhereMappingWouldDo) {
-    EXPECT_EQ(inside({"--private-users=655360", "--private-users-ownership=chown"}, "stat -c %u /etc/passwd"), "0");
+    EXPECT_EQ(inside({"--private-users=655360", "--private-users-ownership=chown"}, "stat -c %u /etc/passwd"),
+              "0");
     EXPECT_EQ(owner_of(tree / "etc/passwd"), "655360:655360 644");
 }
 
@@ -95,8 +97,9 @@ TEST_F(Ownership, AclsModesAndCapabilitiesAreKept) {
         EXPECT_THAT(numbers_of(tree / "etc/listed"), AllOf(HasSubstr(std::format("user:{}:r--", base + 1)),
                                                            HasSubstr(std::format("group:{}:-w-", base + 2))));
         EXPECT_THAT(numbers_of(tree / "etc"), HasSubstr(std::format("default:group:{}:rw-", base + 2)));
-        EXPECT_THAT(succeed({"getcap", "-n", tree / "etc/capable"}),
-                    HasSubstr(base == 0 ? "cap_net_raw=ep" : std::format("cap_net_raw=ep [rootid={}]", base)));
+        EXPECT_THAT(
+            succeed({"getcap", "-n", tree / "etc/capable"}),
+            HasSubstr(base == 0 ? "cap_net_raw=ep" : std::format("cap_net_raw=ep [rootid={}]", base)));
     };
     given_to(655360);
     given_to(131072);
@@ -112,10 +115,14 @@ TEST_F(Ownership, KilledHalfWayItIsDoneAtTheNextStart) {
     const auto given = [&] {
         int count = 0;
         for (int i = 0; i < files; i += 101)
-            count += owner_of(merged.path() / std::format("many/{}/{}", i % folders, i)).starts_with("655360:") ? 1 : 0;
+            count +=
+                owner_of(merged.path() / std::format("many/{}/{}", i % folders, i)).starts_with("655360:")
+                    ? 1
+                    : 0;
         return count;
     };
-    const Words words{"berth", "run", "-q", "-P", "-M", "options", "-D", merged.path(), "--private-users=655360", "true"};
+    const Words words{
+        "berth", "run", "-q", "-P", "-M", "options", "-D", merged.path(), "--private-users=655360", "true"};
     {
         Process first(words);
         ASSERT_TRUE(eventually([&] { return given() > 0; }));

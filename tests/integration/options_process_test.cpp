@@ -24,7 +24,7 @@ class ProcessOptions : public OptionRows {};
 
 const std::string caps = "grep -E 'Cap(Inh|Prm|Eff|Bnd|Amb)' /proc/self/status | cut -f2";
 const std::string none = "0000000000000000";
-const std::string usual = "00000000fcecafff";  ///< the default bounding set
+const std::string usual = "00000000fcecafff"; ///< the default bounding set
 const std::string net_raw = "0000000000002000";
 std::string lines(const std::vector<std::string> &all) {
     std::string text;
@@ -36,42 +36,126 @@ std::string lines(const std::vector<std::string> &all) {
 const std::vector<OptionRow> rows{
     {"CapabilitiesOfRoot", {"-x"}, caps, lines({none, usual, usual, usual, none}), ""},
     {"CapabilitiesOfAUser", {"-x", "--user=1000"}, caps, lines({none, none, none, usual, none}), ""},
-    {"CapabilitiesInAUserNamespace", {"-x", "-U", "--private-network"}, caps, lines({none, "00000000fdecbfff", "00000000fdecbfff", "00000000fdecbfff", none}), ""},
-    {"CapabilityAdded", {"-x", "--capability=CAP_NET_ADMIN,cap_syslog"}, caps, lines({none, "00000004fcecbfff", "00000004fcecbfff", "00000004fcecbfff", none}), ""},
-    {"CapabilityDropped", {"-x", "--drop-capability=CAP_CHOWN", "--drop-capability=CAP_NET_RAW"}, caps, lines({none, "00000000fcec8ffe", "00000000fcec8ffe", "00000000fcec8ffe", none}), ""},
-    {"DropWins", {"-x", "--capability=CAP_NET_ADMIN", "--drop-capability=CAP_NET_ADMIN"}, caps, lines({none, usual, usual, usual, none}), ""},
+    {"CapabilitiesInAUserNamespace",
+     {"-x", "-U", "--private-network"},
+     caps,
+     lines({none, "00000000fdecbfff", "00000000fdecbfff", "00000000fdecbfff", none}),
+     ""},
+    {"CapabilityAdded",
+     {"-x", "--capability=CAP_NET_ADMIN,cap_syslog"},
+     caps,
+     lines({none, "00000004fcecbfff", "00000004fcecbfff", "00000004fcecbfff", none}),
+     ""},
+    {"CapabilityDropped",
+     {"-x", "--drop-capability=CAP_CHOWN", "--drop-capability=CAP_NET_RAW"},
+     caps,
+     lines({none, "00000000fcec8ffe", "00000000fcec8ffe", "00000000fcec8ffe", none}),
+     ""},
+    {"DropWins",
+     {"-x", "--capability=CAP_NET_ADMIN", "--drop-capability=CAP_NET_ADMIN"},
+     caps,
+     lines({none, usual, usual, usual, none}),
+     ""},
     {"AllDropped", {"-x", "--drop-capability=all"}, caps, lines({none, none, none, none, none}), ""},
-    {"AllDroppedForAUser", {"-x", "--drop-capability=all", "--user=1000"}, caps + "; id -u", lines({none, none, none, none, none, "1000"}), ""},
-    {"AllDroppedBehindTheStub", {"-x", "--drop-capability=all", "--as-pid2"}, caps + "; grep CapPrm /proc/1/status | cut -f2", lines({none, none, none, none, none, none}), ""},
-    {"AllDroppedInAUserNamespace", {"-x", "--drop-capability=all", "-U"}, caps, lines({none, none, none, none, none}), ""},
-    {"AmbientForRoot", {"-x", "--ambient-capability=CAP_NET_RAW"}, caps, lines({net_raw, usual, usual, usual, net_raw}), ""},
-    {"AmbientForAUser", {"-x", "--ambient-capability=CAP_NET_RAW", "--user=1000"}, caps, lines({net_raw, net_raw, net_raw, usual, net_raw}), ""},
-    {"AmbientForAUserInAUserNamespace", {"-x", "--ambient-capability=CAP_NET_RAW", "--user=1000", "-U", "--drop-capability=CAP_AUDIT_CONTROL"}, caps + " | head -n3; id -u", lines({net_raw, net_raw, net_raw, "1000"}), ""},
-    {"AmbientBeyondTheBoundingSet", {"-x", "--ambient-capability=CAP_SYS_TIME"}, "true", "", "--ambient-capability=CAP_SYS_TIME: cap_sys_time is not in the bounding set; add it with --capability="},
+    {"AllDroppedForAUser",
+     {"-x", "--drop-capability=all", "--user=1000"},
+     caps + "; id -u",
+     lines({none, none, none, none, none, "1000"}),
+     ""},
+    {"AllDroppedBehindTheStub",
+     {"-x", "--drop-capability=all", "--as-pid2"},
+     caps + "; grep CapPrm /proc/1/status | cut -f2",
+     lines({none, none, none, none, none, none}),
+     ""},
+    {"AllDroppedInAUserNamespace",
+     {"-x", "--drop-capability=all", "-U"},
+     caps,
+     lines({none, none, none, none, none}),
+     ""},
+    {"AmbientForRoot",
+     {"-x", "--ambient-capability=CAP_NET_RAW"},
+     caps,
+     lines({net_raw, usual, usual, usual, net_raw}),
+     ""},
+    {"AmbientForAUser",
+     {"-x", "--ambient-capability=CAP_NET_RAW", "--user=1000"},
+     caps,
+     lines({net_raw, net_raw, net_raw, usual, net_raw}),
+     ""},
+    {"AmbientForAUserInAUserNamespace",
+     {"-x", "--ambient-capability=CAP_NET_RAW", "--user=1000", "-U", "--drop-capability=CAP_AUDIT_CONTROL"},
+     caps + " | head -n3; id -u",
+     lines({net_raw, net_raw, net_raw, "1000"}),
+     ""},
+    {"AmbientBeyondTheBoundingSet",
+     {"-x", "--ambient-capability=CAP_SYS_TIME"},
+     "true",
+     "",
+     "--ambient-capability=CAP_SYS_TIME: cap_sys_time is not in the bounding set; add it with --capability="},
     {"AmbientAll", {"-x", "--ambient-capability=all"}, "true", "", "\"all\" is not taken here"},
-    {"UnknownCapability", {"-x", "--capability=CAP_NONSENSE"}, "true", "", "\"CAP_NONSENSE\" is not a capability"},
-    {"NoNewPrivileges", {"-x", "--no-new-privileges"}, "grep NoNewPrivs /proc/self/status | cut -f2", "1", ""},
-    {"NewPrivileges", {"-x", "--no-new-privileges=no"}, "grep NoNewPrivs /proc/self/status | cut -f2", "0", ""},
+    {"UnknownCapability",
+     {"-x", "--capability=CAP_NONSENSE"},
+     "true",
+     "",
+     "\"CAP_NONSENSE\" is not a capability"},
+    {"NoNewPrivileges",
+     {"-x", "--no-new-privileges"},
+     "grep NoNewPrivs /proc/self/status | cut -f2",
+     "1",
+     ""},
+    {"NewPrivileges",
+     {"-x", "--no-new-privileges=no"},
+     "grep NoNewPrivs /proc/self/status | cut -f2",
+     "0",
+     ""},
 
     {"OomScore", {"-x", "--oom-score-adjust=500"}, "cat /proc/self/oom_score_adj", "500", ""},
-    {"OomScoreNonsense", {"-x", "--oom-score-adjust=1001"}, "true", "", "\"1001\" is not a number from -1000 to 1000"},
-    {"CpuAffinity", {"-x", "--cpu-affinity=0"}, "grep Cpus_allowed_list /proc/self/status | cut -f2", "0", ""},
-    {"CpuAffinityList", {"-x", "--cpu-affinity=0-1"}, "grep Cpus_allowed_list /proc/self/status | cut -f2", "0-1", ""},
+    {"OomScoreNonsense",
+     {"-x", "--oom-score-adjust=1001"},
+     "true",
+     "",
+     "\"1001\" is not a number from -1000 to 1000"},
+    {"CpuAffinity",
+     {"-x", "--cpu-affinity=0"},
+     "grep Cpus_allowed_list /proc/self/status | cut -f2",
+     "0",
+     ""},
+    {"CpuAffinityList",
+     {"-x", "--cpu-affinity=0-1"},
+     "grep Cpus_allowed_list /proc/self/status | cut -f2",
+     "0-1",
+     ""},
     {"CpuAffinityElsewhere", {"-x", "--cpu-affinity=8000"}, "true", "", "none of these CPUs can be used"},
-    {"CpuAffinityNonsense", {"-x", "--cpu-affinity=2-1"}, "true", "", "\"2-1\" is not a CPU or a range of CPUs"},
+    {"CpuAffinityNonsense",
+     {"-x", "--cpu-affinity=2-1"},
+     "true",
+     "",
+     "\"2-1\" is not a CPU or a range of CPUs"},
 #if defined(__x86_64__)
     {"Personality", {"-x", "--personality=x86"}, "uname -m", "i686", ""},
     {"PersonalityOfTheHost", {"-x", "--personality=x86-64"}, "uname -m", "x86_64", ""},
 #endif
     {"PersonalityNonsense", {"-x", "--personality=pdp11"}, "true", "", "\"pdp11\""},
 
-    {"Environment", {"-x", "-E", "ONE=1 2", "--setenv=TWO=", "-EPATH=/bin", "-E", "HOME=/here", "-E", "ONE=again"}, "echo \"$ONE|$TWO|$PATH|$HOME\"", "again||/bin|/here", ""},
+    {"Environment",
+     {"-x", "-E", "ONE=1 2", "--setenv=TWO=", "-EPATH=/bin", "-E", "HOME=/here", "-E", "ONE=again"},
+     "echo \"$ONE|$TWO|$PATH|$HOME\"",
+     "again||/bin|/here",
+     ""},
     {"EnvironmentWithoutAName", {"-x", "--setenv==x"}, "true", "", "\"=x\" is not of the form NAME=VALUE"},
-    {"EnvironmentNotSet", {"-x", "--setenv=BERTH_TEST_UNSET"}, "true", "", "\"BERTH_TEST_UNSET\" is not set in our own environment either"},
+    {"EnvironmentNotSet",
+     {"-x", "--setenv=BERTH_TEST_UNSET"},
+     "true",
+     "",
+     "\"BERTH_TEST_UNSET\" is not set in our own environment either"},
     {"Chdir", {"-x", "--chdir=/etc"}, "pwd", "/etc", ""},
     {"ChdirMissing", {"-x", "--chdir=/none"}, "true", "", "entering /none: No such file or directory"},
     {"UserByNumber", {"-x", "--user=1234"}, "id -u; id -g; echo $HOME", "1234\n1234\n/", ""},
-    {"UserMissing", {"-x", "--user=nobody-here"}, "true", "", "there is no user \"nobody-here\" in the machine"},
+    {"UserMissing",
+     {"-x", "--user=nobody-here"},
+     "true",
+     "",
+     "there is no user \"nobody-here\" in the machine"},
     {"Hostname", {"-x", "--hostname=other"}, "hostname", "other", ""},
     {"LimitNonsense", {"-x", "--rlimit=NOFILES=1"}, "true", "", "is not of the form NAME=LIMIT"},
     {"LimitSoftAboveHard", {"-x", "--rlimit=NOFILE=2:1"}, "true", "", "the soft limit is above the hard one"},
@@ -86,7 +170,8 @@ class MoreProcess : public OptionTest {};
 /// /proc/PID/limits: "Max open files" -> "100 200".
 std::map<std::string, std::string> limits_of(pid_t pid) {
     std::map<std::string, std::string> found;
-    for (const std::string &line : berth::split(berth::read_file(std::format("/proc/{}/limits", pid)), '\n')) {
+    for (const std::string &line :
+         berth::split(berth::read_file(std::format("/proc/{}/limits", pid)), '\n')) {
         if (!line.starts_with("Max "))
             continue;
         std::istringstream values(line.substr(26));
@@ -147,7 +232,8 @@ TEST_F(MoreProcess, LimitsAreTheKernelsUnlessTold) {
 }
 
 TEST_F(MoreProcess, EnvironmentOfTheCallerIsHandedOnByName) {
-    Words words = this->words({"-x", "--setenv=FROM_OUTSIDE"}, {"sh", "-c", "echo $FROM_OUTSIDE ${NOT_ASKED_FOR-none}"});
+    Words words = this->words({"-x", "--setenv=FROM_OUTSIDE"},
+                              {"sh", "-c", "echo $FROM_OUTSIDE ${NOT_ASKED_FOR-none}"});
     words.insert(words.begin(), {"env", "FROM_OUTSIDE=handed on", "NOT_ASKED_FOR=1"});
     EXPECT_EQ(succeed(words), "handed on none");
 }
@@ -155,21 +241,26 @@ TEST_F(MoreProcess, EnvironmentOfTheCallerIsHandedOnByName) {
 TEST_F(MoreProcess, ClocksCountFromTheStartInATimeOfItsOwn) {
     const Machine machine("options-time", {"-D", tree.path(), "-x", "--private-time"});
     const pid_t leader = machine.leader();
-    EXPECT_NE(fs::read_symlink(std::format("/proc/{}/ns/time", leader)), fs::read_symlink("/proc/self/ns/time"));
+    EXPECT_NE(fs::read_symlink(std::format("/proc/{}/ns/time", leader)),
+              fs::read_symlink("/proc/self/ns/time"));
     EXPECT_LT(std::stod(machine.exec({"cut", "-d.", "-f1", "/proc/uptime"})), 600);
     const std::string offsets = berth::read_file(std::format("/proc/{}/timens_offsets", leader));
     EXPECT_THAT(offsets, testing::ContainsRegex("monotonic +-[0-9]+ +0\nboottime +-[0-9]+ +0"));
     const Machine other("options-same-time", {"-D", tree.path(), "-x"});
-    EXPECT_EQ(fs::read_symlink(std::format("/proc/{}/ns/time", other.leader())), fs::read_symlink("/proc/self/ns/time"));
+    EXPECT_EQ(fs::read_symlink(std::format("/proc/{}/ns/time", other.leader())),
+              fs::read_symlink("/proc/self/ns/time"));
 }
 
 TEST_F(MoreProcess, KeysOfTheCallerAreOutOfReach) {
     const long made = ::syscall(SYS_add_key, "user", "berth-test-key", "secret", 6, KEY_SPEC_SESSION_KEYRING);
     ASSERT_GT(made, 0) << "no key can be made on this host";
-    const std::string program = std::format("import ctypes; print(ctypes.CDLL(None).syscall({}, {}, {}, b'user', b'berth-test-key', 0) > 0)",
-                                            SYS_keyctl, KEYCTL_SEARCH, KEY_SPEC_SESSION_KEYRING);
+    const std::string program = std::format(
+        "import ctypes; print(ctypes.CDLL(None).syscall({}, {}, {}, b'user', b'berth-test-key', 0) > 0)",
+        SYS_keyctl, KEYCTL_SEARCH, KEY_SPEC_SESSION_KEYRING);
     EXPECT_EQ(succeed({"python3", "-c", program}), "True");
-    EXPECT_EQ(succeed({"berth", "run", "-q", "-P", "-M", "options", "-D", "/", "-x", "python3", "-c", program}), "False");
+    EXPECT_EQ(
+        succeed({"berth", "run", "-q", "-P", "-M", "options", "-D", "/", "-x", "python3", "-c", program}),
+        "False");
     ::syscall(SYS_keyctl, KEYCTL_INVALIDATE, made);
 }
 
@@ -180,8 +271,8 @@ TEST_F(MoreProcess, NamespacesOfAnotherMachineAreEntered) {
         const char *option;
         const char *file;
     };
-    for (const Kind &kind : {Kind{"network-of", "net"}, Kind{"ipc-of", "ipc"}, Kind{"pid-of", "pid"}, Kind{"uts-of", "uts"},
-                             Kind{"network-namespace-path", "net"}}) {
+    for (const Kind &kind : {Kind{"network-of", "net"}, Kind{"ipc-of", "ipc"}, Kind{"pid-of", "pid"},
+                             Kind{"uts-of", "uts"}, Kind{"network-namespace-path", "net"}}) {
         const std::string path = "/proc/" + leader + "/ns/" + kind.file;
         const std::string theirs = fs::read_symlink(path);
         const std::string option = std::string("--") + kind.option + "=";
@@ -194,13 +285,17 @@ TEST_F(MoreProcess, NamespacesOfAnotherMachineAreEntered) {
     }
     EXPECT_EQ(inside({"-x", "--uts-of=options-joined"}, "hostname"), "joined");
     EXPECT_EQ(inside({"-x", "--pid-of=options-joined"}, "cat /proc/1/comm"), "sleep");
-    EXPECT_EQ(inside({"-x", "--network-of=options-joined"}, "ls /sys/class/net | grep -v -E 'tunl|sit|gre|ip6|erspan|ip_vti'"), "lo");
-    const Words all{"-x", "--network-of=options-joined", "--ipc-of=options-joined", "--pid-of=options-joined", "--uts-of=options-joined"};
+    EXPECT_EQ(inside({"-x", "--network-of=options-joined"},
+                     "ls /sys/class/net | grep -v -E 'tunl|sit|gre|ip6|erspan|ip_vti'"),
+              "lo");
+    const Words all{"-x", "--network-of=options-joined", "--ipc-of=options-joined", "--pid-of=options-joined",
+                    "--uts-of=options-joined"};
     for (const char *file : {"net", "ipc", "pid", "uts"})
         EXPECT_EQ(inside(all, std::string("readlink /proc/self/ns/") + file),
                   fs::read_symlink("/proc/" + leader + "/ns/" + file));
     for (const auto &[option, error] :
-         {std::pair<std::string, const char *>{"--network-of=nobody-here", "no machine \"nobody-here\" is running"},
+         {std::pair<std::string, const char *>{"--network-of=nobody-here",
+                                               "no machine \"nobody-here\" is running"},
           {"--network-of=/etc/passwd", "/etc/passwd is not a namespace"},
           {"--uts-of=/proc/" + leader + "/ns/ipc", "is not a namespace of the kind \"uts\""}}) {
         const Outcome refused = try_inside({"-x", option}, "true");

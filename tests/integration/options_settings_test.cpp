@@ -43,7 +43,9 @@ protected:
         }
         return plan;
     }
-    [[nodiscard]] std::string hostname(const Words &options = {}) const { return plan(options).value("hostname", ""); }
+    [[nodiscard]] std::string hostname(const Words &options = {}) const {
+        return plan(options).value("hostname", "");
+    }
     static std::string nspawn(const std::string &name) { return "[Exec]\nHostname=" + name + "\n"; }
     static std::string toml(const std::string &name) { return "[exec]\nhostname = \"" + name + "\"\n"; }
 };
@@ -122,13 +124,17 @@ TEST_F(SettingsFiles, EachPlaceIsReadAndTheFirstWins) {
     EXPECT_EQ(hostname({"--hostname=given", "--settings=override"}), "etc-toml");
     EXPECT_EQ(hostname({"--machine=another"}), "another");
     EXPECT_EQ(hostname({"--ephemeral"}), "etc-toml") << "the name without its random end counts";
-    EXPECT_THAT(berth_succeeds({"config", "show", "options"}), AllOf(HasSubstr("exec.hostname"), HasSubstr("etc-toml"), HasSubstr("/etc/berth/options.toml:2:12")));
+    EXPECT_THAT(
+        berth_succeeds({"config", "show", "options"}),
+        AllOf(HasSubstr("exec.hostname"), HasSubstr("etc-toml"), HasSubstr("/etc/berth/options.toml:2:12")));
     EXPECT_THAT(dry_run({"--settings=some"}).err, HasSubstr("the choices are yes, no, override and trusted"));
 }
 
 TEST_F(SettingsFiles, WhatOneFileDoesNotSayStaysAsGiven) {
-    const HostFile file("/etc/systemd/nspawn/options.nspawn", nspawn("file") + "[Files]\nBind=/usr/share:/a\n");
-    EXPECT_EQ(plan({"--bind=/usr/lib:/b"})["mounts"].size(), 1U) << "the command line's list takes the file's place";
+    const HostFile file("/etc/systemd/nspawn/options.nspawn",
+                        nspawn("file") + "[Files]\nBind=/usr/share:/a\n");
+    EXPECT_EQ(plan({"--bind=/usr/lib:/b"})["mounts"].size(), 1U)
+        << "the command line's list takes the file's place";
     const Json overridden = plan({"--bind=/usr/lib:/b", "--chdir=/etc", "--settings=override"});
     EXPECT_EQ(overridden["mounts"].size(), 1U);
     EXPECT_EQ(overridden["mounts"][0]["destination"], "/a");
@@ -136,8 +142,10 @@ TEST_F(SettingsFiles, WhatOneFileDoesNotSayStaysAsGiven) {
 }
 
 TEST_F(SettingsFiles, FileBesideTheTreeIsNotTrusted) {
-    const HostFile beside(dir / "options.nspawn", std::string("[Exec]\nHostname=beside\nCapability=CAP_NET_ADMIN\nSystemCallFilter=@mount\nSystemCallFilter=~@clock\n"
-                                                              "PrivateUsers=no\n[Files]\nBind=/etc:/mnt\nReadOnly=yes\n"));
+    const HostFile beside(dir / "options.nspawn",
+                          std::string("[Exec]\nHostname=beside\nCapability=CAP_NET_ADMIN\nSystemCallFilter=@"
+                                      "mount\nSystemCallFilter=~@clock\n"
+                                      "PrivateUsers=no\n[Files]\nBind=/etc:/mnt\nReadOnly=yes\n"));
     const Outcome outcome = dry_run({});
     ASSERT_EQ(outcome.status, 0) << outcome.err;
     const Json plan = Json::parse(outcome.out);
@@ -146,7 +154,8 @@ TEST_F(SettingsFiles, FileBesideTheTreeIsNotTrusted) {
     EXPECT_TRUE(plan["mounts"].empty());
     EXPECT_EQ(plan["process"]["systemCallFilter"], Json({"~@clock"}));
     EXPECT_THAT(plan["boundingSet"].dump(), Not(HasSubstr("cap_net_admin")));
-    for (const char *key : {"options.nspawn:3: Capability=", "options.nspawn:4: SystemCallFilter=", "options.nspawn:6: PrivateUsers=", "options.nspawn:8: Bind="})
+    for (const char *key : {"options.nspawn:3: Capability=", "options.nspawn:4: SystemCallFilter=",
+                            "options.nspawn:6: PrivateUsers=", "options.nspawn:8: Bind="})
         EXPECT_THAT(outcome.err, HasSubstr(key));
     EXPECT_THAT(outcome.err, HasSubstr("move the file to /etc/systemd/nspawn"));
     const Json trusting = this->plan({"--settings=trusted"});
@@ -156,7 +165,8 @@ TEST_F(SettingsFiles, FileBesideTheTreeIsNotTrusted) {
 
 TEST_F(SettingsFiles, SettingsOfAFileHoldInside) {
     const HostFile file("/etc/systemd/nspawn/options.nspawn",
-                        std::string("[Exec]\nEphemeral=yes\nParameters=sh -c 'echo $GREETING; hostname; cat /mnt/f; id -u'\nEnvironment=\"GREETING=hello there\"\n"
+                        std::string("[Exec]\nEphemeral=yes\nParameters=sh -c 'echo $GREETING; hostname; cat "
+                                    "/mnt/f; id -u'\nEnvironment=\"GREETING=hello there\"\n"
                                     "Hostname=by-file\nPrivateUsers=131072\n[Files]\nBindReadOnly=")
                             + dir.write("source/f", "bound\n").parent_path().native() + ":/mnt\n");
     EXPECT_EQ(succeed({"berth", "run", "-q", "-P", "-D", dir / "options"}), "hello there\nby-file\nbound\n0");
@@ -175,9 +185,11 @@ TEST_F(SettingsFiles, ConvertedFileMeansTheSame) {
         EXPECT_EQ(from_nspawn["mounts"].size(), 6U);
     }
     const HostFile file("/etc/berth/options.toml", converted);
-    EXPECT_EQ(berth_succeeds({"config", "check", "/etc/berth/options.toml"}), "/etc/berth/options.toml: valid");
+    EXPECT_EQ(berth_succeeds({"config", "check", "/etc/berth/options.toml"}),
+              "/etc/berth/options.toml: valid");
     EXPECT_EQ(plan({}), from_nspawn);
-    EXPECT_EQ(berth_succeeds({"config", "convert", "/etc/berth/options.toml"}), converted) << "converted again, it stays";
+    EXPECT_EQ(berth_succeeds({"config", "convert", "/etc/berth/options.toml"}), converted)
+        << "converted again, it stays";
 }
 
 TEST_F(SettingsFiles, CheckNamesFileLineAndSetting) {
@@ -186,15 +198,16 @@ TEST_F(SettingsFiles, CheckNamesFileLineAndSetting) {
         const char *content;
         const char *error;
     };
-    for (const Case &one : {Case{"a.nspawn", "[Exec]\nBoots=yes\n", "a.nspawn:2: unknown setting Boots= in [Exec]; did you mean Boot=?"},
-                            Case{"b.nspawn", "[Exec]\n\nBoot=maybe\n", "b.nspawn:3: Boot=: "},
-                            Case{"c.nspawn", "[Files]\nBoot=yes\n", "c.nspawn:2: unknown setting Boot= in [Files]"},
-                            Case{"d.nspawn", "Boot=yes\n", "d.nspawn:1: Boot= stands before any section"},
-                            Case{"e.nspawn", "[Else]\n", "e.nspawn:1: unknown section [Else]"},
-                            Case{"f.nspawn", "[Exec]\nParameters=\"open\n", "f.nspawn:2: Parameters=: a quote is not closed"},
-                            Case{"g.toml", "[exec]\nboots = true\n", "g.toml:2:"},
-                            Case{"h.toml", "[exec\n", "h.toml:1:"},
-                            Case{"i.conf", "", "the name of a configuration file ends in .toml or .nspawn"}}) {
+    for (const Case &one :
+         {Case{"a.nspawn", "[Exec]\nBoots=yes\n",
+               "a.nspawn:2: unknown setting Boots= in [Exec]; did you mean Boot=?"},
+          Case{"b.nspawn", "[Exec]\n\nBoot=maybe\n", "b.nspawn:3: Boot=: "},
+          Case{"c.nspawn", "[Files]\nBoot=yes\n", "c.nspawn:2: unknown setting Boot= in [Files]"},
+          Case{"d.nspawn", "Boot=yes\n", "d.nspawn:1: Boot= stands before any section"},
+          Case{"e.nspawn", "[Else]\n", "e.nspawn:1: unknown section [Else]"},
+          Case{"f.nspawn", "[Exec]\nParameters=\"open\n", "f.nspawn:2: Parameters=: a quote is not closed"},
+          Case{"g.toml", "[exec]\nboots = true\n", "g.toml:2:"}, Case{"h.toml", "[exec\n", "h.toml:1:"},
+          Case{"i.conf", "", "the name of a configuration file ends in .toml or .nspawn"}}) {
         const Outcome outcome = try_berth({"config", "check", dir.write(one.file, one.content)});
         EXPECT_EQ(outcome.status, 1) << one.file;
         EXPECT_THAT(outcome.err, HasSubstr(one.error));
@@ -223,7 +236,8 @@ TEST_F(PeersNames, EveryOptionOfItsHelpIsKnown) {
     int letters = 0;
     for (const std::string &text : berth::split(help, '\n')) {
         std::smatch match;
-        if (!text.starts_with("  ") || !std::regex_search(text, match, line) || (!match[1].matched && !match[2].matched))
+        if (!text.starts_with("  ") || !std::regex_search(text, match, line)
+            || (!match[1].matched && !match[2].matched))
             continue;
         const bool valued = match[3].matched;
         const std::string value = text.contains("BOOLEAN") ? "yes" : "x";
@@ -255,9 +269,14 @@ TEST_F(PeersNames, EveryKeyOfItsFilesIsKnown) {
         if (text.starts_with(".SH"))
             current = std::regex_search(text, match, section) ? match[1].str() : "";
         if (!current.empty() && previous == ".PP" && text.starts_with("\\fI")) {
-            const std::string name = current.substr(0, 1) + (current == "EXEC" ? "xec" : current == "FILES" ? "iles" : "etwork");
+            const std::string name = current.substr(0, 1)
+                                     + (current == "EXEC"    ? "xec"
+                                        : current == "FILES" ? "iles"
+                                                             : "etwork");
             for (std::sregex_iterator at(text.begin(), text.end(), key), end; at != end; ++at, ++keys) {
-                const Outcome outcome = try_berth({"config", "check", dir.write("key.nspawn", "[" + name + "]\n" + (*at)[1].str() + "=\n")});
+                const Outcome outcome =
+                    try_berth({"config", "check",
+                               dir.write("key.nspawn", "[" + name + "]\n" + (*at)[1].str() + "=\n")});
                 EXPECT_EQ(outcome.status, 0) << outcome.err;
             }
         }
@@ -271,11 +290,12 @@ TEST_F(PeersNames, WhatIsNotTakenIsRefusedWithAReason) {
         const char *option;
         const char *reason;
     };
-    for (const Case &one : {Case{"--oci-bundle=/x", "OCI bundles are not supported yet"},
-                            Case{"--bind-user=root", "users of the host are not bound into machines yet"},
-                            Case{"--private-users=managed", "not supported yet; pick takes a free one"},
-                            Case{"--selinux-context=x", "this host has no SELinux"}, Case{"-Lx", "this host has no SELinux"},
-                            Case{"--background=44", "the terminal's background is never changed"}}) {
+    for (const Case &one :
+         {Case{"--oci-bundle=/x", "OCI bundles are not supported yet"},
+          Case{"--bind-user=root", "users of the host are not bound into machines yet"},
+          Case{"--private-users=managed", "not supported yet; pick takes a free one"},
+          Case{"--selinux-context=x", "this host has no SELinux"}, Case{"-Lx", "this host has no SELinux"},
+          Case{"--background=44", "the terminal's background is never changed"}}) {
         const Outcome outcome = try_inside({"-x", one.option}, "true");
         EXPECT_EQ(outcome.status, 1) << one.option;
         EXPECT_THAT(outcome.err, HasSubstr(one.reason));

@@ -18,7 +18,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
-const std::string maps = "echo $(cat /proc/self/uid_map); echo $(cat /proc/self/gid_map); stat -c %u:%g /etc/passwd";
+const std::string maps =
+    "echo $(cat /proc/self/uid_map); echo $(cat /proc/self/gid_map); stat -c %u:%g /etc/passwd";
 
 const std::vector<OptionRow> rows{
     {"No", {"--private-users=no"}, maps, "0 0 4294967295\n0 0 4294967295\n0:0", ""},
@@ -27,16 +28,53 @@ const std::vector<OptionRow> rows{
     {"Identity", {"--private-users=identity"}, maps, "0 0 65536\n0 0 65536\n0:0", ""},
     {"Fixed", {"--private-users=131072"}, maps, "0 131072 65536\n0 131072 65536\n0:0", ""},
     {"FixedCount", {"--private-users=131072:1000"}, maps, "0 131072 1000\n0 131072 1000\n0:0", ""},
-    {"OwnershipOff", {"--private-users=131072", "--private-users-ownership=off"}, maps, "0 131072 65536\n0 131072 65536\n65534:65534", ""},
-    {"OwnershipMap", {"--private-users=131072", "--private-users-ownership=map"}, maps, "0 131072 65536\n0 131072 65536\n0:0", ""},
-    {"OverlayRoot", {"-x", "--private-users=131072"}, "stat -c %u / /etc/passwd; touch /etc/new; stat -c %u /etc/new", "0\n0\n0", ""},
-    {"Managed", {"--private-users=managed"}, "true", "", "--private-users=managed: ranges managed by systemd-nsresourced are not supported yet; pick takes a free one"},
-    {"Nonsense", {"--private-users=some"}, "true", "", "\"some\" is not yes, no, pick, identity, managed or UID[:COUNT]"},
-    {"BeyondTheLastUser", {"--private-users=4294967000:65536"}, "true", "", "the range must hold at least one user and end below"},
-    {"OwnershipNonsense", {"-U", "--private-users-ownership=some"}, "true", "", "--private-users-ownership=some: "},
-    {"ChownOfLayers", {"-x", "-U", "--private-users-ownership=chown"}, "true", "", "layers are never written to"},
-    {"RootMayNotReachBeyond", {"-U"}, "echo 1 > /proc/sys/vm/swappiness; mknod /x c 1 1; mount -t tmpfs t /mnt && echo own mounts",
-     "sh: can't create /proc/sys/vm/swappiness: Read-only file system\nmknod: /x: Operation not permitted\nown mounts", ""},
+    {"OwnershipOff",
+     {"--private-users=131072", "--private-users-ownership=off"},
+     maps,
+     "0 131072 65536\n0 131072 65536\n65534:65534",
+     ""},
+    {"OwnershipMap",
+     {"--private-users=131072", "--private-users-ownership=map"},
+     maps,
+     "0 131072 65536\n0 131072 65536\n0:0",
+     ""},
+    {"OverlayRoot",
+     {"-x", "--private-users=131072"},
+     "stat -c %u / /etc/passwd; touch /etc/new; stat -c %u /etc/new",
+     "0\n0\n0",
+     ""},
+    {"Managed",
+     {"--private-users=managed"},
+     "true",
+     "",
+     "--private-users=managed: ranges managed by systemd-nsresourced are not supported yet; pick takes a "
+     "free one"},
+    {"Nonsense",
+     {"--private-users=some"},
+     "true",
+     "",
+     "\"some\" is not yes, no, pick, identity, managed or UID[:COUNT]"},
+    {"BeyondTheLastUser",
+     {"--private-users=4294967000:65536"},
+     "true",
+     "",
+     "the range must hold at least one user and end below"},
+    {"OwnershipNonsense",
+     {"-U", "--private-users-ownership=some"},
+     "true",
+     "",
+     "--private-users-ownership=some: "},
+    {"ChownOfLayers",
+     {"-x", "-U", "--private-users-ownership=chown"},
+     "true",
+     "",
+     "layers are never written to"},
+    {"RootMayNotReachBeyond",
+     {"-U"},
+     "echo 1 > /proc/sys/vm/swappiness; mknod /x c 1 1; mount -t tmpfs t /mnt && echo own mounts",
+     "sh: can't create /proc/sys/vm/swappiness: Read-only file system\nmknod: /x: Operation not "
+     "permitted\nown mounts",
+     ""},
 };
 
 class Users : public OptionRows {};
@@ -73,7 +111,8 @@ TEST_F(MoreUsers, PickedRangeIsSeenFromTheHostAndLockedWhileItIsUsed) {
         EXPECT_LE(base, 0x6fff0000U);
         EXPECT_EQ(status_field(leader, "Uid"), std::format("{0}\t{0}\t{0}\t{0}", base));
         EXPECT_EQ(status_field(leader, "Gid"), std::format("{0}\t{0}\t{0}\t{0}", base));
-        EXPECT_NE(fs::read_symlink(std::format("/proc/{}/ns/user", leader)), fs::read_symlink("/proc/self/ns/user"));
+        EXPECT_NE(fs::read_symlink(std::format("/proc/{}/ns/user", leader)),
+                  fs::read_symlink("/proc/self/ns/user"));
         EXPECT_THAT(owner_of(machine.cgroup()), StartsWith(std::format("{}:", base)));
         lock = fs::path(locks) / std::to_string(base);
         EXPECT_TRUE(fs::exists(lock));
@@ -108,8 +147,8 @@ TEST_F(MoreUsers, RangeOfARunningNspawnIsNotTaken) {
     SmallTree other;
     for (const SmallTree *one : {&tree, &other})
         succeed({"chown", "-hR", "655360:655360", one->path()});
-    Process peer({"systemd-nspawn", "--quiet", "--register=no", "--pipe", "-U", "--machine=options-peer", "-D", other.path(),
-                  "sh", "-c", "cat /proc/self/uid_map; echo up; read x"});
+    Process peer({"systemd-nspawn", "--quiet", "--register=no", "--pipe", "-U", "--machine=options-peer",
+                  "-D", other.path(), "sh", "-c", "cat /proc/self/uid_map; echo up; read x"});
     EXPECT_THAT(peer.wait_for("up"), HasSubstr(" 655360 "));
     const std::string map = inside({"-U", "-x"}, "cat /proc/self/uid_map");
     EXPECT_THAT(map, testing::Not(HasSubstr(" 655360 ")));
@@ -119,7 +158,8 @@ TEST_F(MoreUsers, RangeOfARunningNspawnIsNotTaken) {
 }
 
 TEST_F(MoreUsers, MappedTreeStaysAsItIsOnDisk) {
-    const Words quiet{"--private-users=131072", "--private-users-ownership=map", "--resolv-conf=off", "--timezone=off"};
+    const Words quiet{"--private-users=131072", "--private-users-ownership=map", "--resolv-conf=off",
+                      "--timezone=off"};
     const Snapshot before = snapshot(tree.path());
     EXPECT_EQ(inside(quiet, "stat -c %u /etc/passwd"), "0");
     EXPECT_THAT(differences(before, snapshot(tree.path())), IsEmpty());
@@ -134,7 +174,8 @@ TEST_F(MoreUsers, MappedTreeStaysAsItIsOnDisk) {
 
 TEST_F(MoreUsers, MappedTreeOfAnotherRangeKeepsThatRange) {
     succeed({"chown", "-hR", "655360:655360", tree.path()});
-    inside({"--private-users=131072", "--private-users-ownership=map"}, "touch /etc/other; chown 5:6 /etc/other");
+    inside({"--private-users=131072", "--private-users-ownership=map"},
+           "touch /etc/other; chown 5:6 /etc/other");
     EXPECT_EQ(owner_of(tree / "etc/other"), "655365:655366 644");
 }
 
@@ -150,7 +191,8 @@ TEST_F(MoreUsers, FileCapabilitiesAreHonouredInAnyRoot) {
     succeed({"cp", "-a", tree.path().native() + "/.", filesystem.path()});
     succeed({"setcap", "cap_net_raw=ep", filesystem.path() / "usr/bin/busybox"});
     const std::string line = "grep CapEff /proc/self/status";
-    for (const Words &options : {Words{}, Words{"-x"}, Words{"-U"}, Words{"-U", "-x"}, Words{"-x", "--private-users=131072"}}) {
+    for (const Words &options :
+         {Words{}, Words{"-x"}, Words{"-U"}, Words{"-U", "-x"}, Words{"-x", "--private-users=131072"}}) {
         Words all = options;
         all.insert(all.end(), {"--user=1000", "--directory={dir}/fs"});
         EXPECT_EQ(inside(all, line), "CapEff:\t0000000000002000") << testing::PrintToString(options);
@@ -169,12 +211,13 @@ TEST_F(MoreUsers, CapabilitiesOfFilesMadeInsideAreWorthNothingOutside) {
         machine.exec({"mkdir", "/capable"});
         machine.exec({"cp", "/usr/bin/busybox", "/capable/grep"});
         const std::string pid = std::to_string(machine.leader());
-        succeed({"nsenter", "--target=" + pid, "--user", "--setuid=0", "--setgid=0", "setcap", "cap_net_raw=ep",
-                 "/proc/" + pid + "/root/capable/grep"});
+        succeed({"nsenter", "--target=" + pid, "--user", "--setuid=0", "--setgid=0", "setcap",
+                 "cap_net_raw=ep", "/proc/" + pid + "/root/capable/grep"});
     }
     EXPECT_THAT(succeed({"getcap", "-n", file}), HasSubstr("[rootid=655360]"));
     const std::string line = "/capable/grep CapEff /proc/self/status";
-    EXPECT_EQ(inside({"-D{dir}/fs", "--private-users=655360", "--user=1000"}, line), "CapEff:\t0000000000002000");
+    EXPECT_EQ(inside({"-D{dir}/fs", "--private-users=655360", "--user=1000"}, line),
+              "CapEff:\t0000000000002000");
     EXPECT_EQ(inside({"-D{dir}/fs", "--user=1000"}, line), "CapEff:\t0000000000000000");
     EXPECT_EQ(succeed({"setpriv", "--reuid=1000", "--clear-groups", file, "CapEff", "/proc/self/status"}),
               "CapEff:\t0000000000000000");

@@ -39,10 +39,14 @@ const std::vector<Variant> variants{
     {"network", {"--private-network"}},
     {"users", {"--private-users=1310720:65536", "--private-users-ownership=map"}},
     {"pick", {"-U", "--private-network"}},
-    {"process", {"--no-new-privileges", "--ambient-capability=CAP_NET_RAW", "--drop-capability=CAP_CHOWN,CAP_SYS_CHROOT",
-                 "--capability=CAP_SYSLOG", "--rlimit=NOFILE=100:200", "--oom-score-adjust=300", "--cpu-affinity=0", "--hostname=other",
-                 "--setenv=TERM=dumb", "--setenv=ONE=1", "--chdir=/etc", "--personality=x86"}},
-    {"mounts", {"--read-only", "--tmpfs=/var:mode=0700", "--bind=/usr/share:/mnt", "--bind-ro=/usr/share:/root", "--inaccessible=/etc/passwd", "--volatile=no"}},
+    {"process",
+     {"--no-new-privileges=yes", "--ambient-capability=CAP_NET_RAW",
+      "--drop-capability=CAP_CHOWN,CAP_SYS_CHROOT", "--capability=CAP_SYSLOG", "--rlimit=NOFILE=100:200",
+      "--oom-score-adjust=300", "--cpu-affinity=0", "--hostname=other", "--setenv=TERM=dumb",
+      "--setenv=ONE=1", "--chdir=/etc", "--personality=x86"}},
+    {"mounts",
+     {"--read-only", "--tmpfs=/var:mode=0700", "--bind=/usr/share:/mnt", "--bind-ro=/usr/share:/root",
+      "--inaccessible=/etc/passwd", "--volatile=no"}},
     {"volatile", {"--volatile=yes"}},
     {"state", {"--volatile=state"}},
     {"boot", {"--boot"}},
@@ -51,7 +55,8 @@ const std::vector<Variant> variants{
 /// Runs the probe as PID 1 of a machine in a unit of its own.
 class Probed {
 public:
-    Probed(const std::string &side, const Variant &variant, const SmallTree &tree) : unit_("options-probe-" + side + ".service") {
+    Probed(const std::string &side, const Variant &variant, const SmallTree &tree)
+        : unit_("options-probe-" + side + ".service") {
         const bool boots = std::ranges::contains(variant.options, "--boot");
         if (boots) {
             fs::remove(tree / "usr/sbin/init");
@@ -59,15 +64,26 @@ public:
             fs::permissions(tree / "usr/sbin/init", fs::perms{0755});
         }
         fs::create_directory(tree / "mnt");
-        Words words{"systemd-run", "--quiet", "--pipe", "--wait", "--collect", "--service-type=exec", "--unit=" + unit_,
-                    "--property=Delegate=yes", "--property=KillMode=mixed", "--property=Slice=machine.slice",
-                    "--property=TimeoutStopSec=2s", "--property=SendSIGHUP=no", "--expand-environment=no", "--"};
+        Words words{"systemd-run",
+                    "--quiet",
+                    "--pipe",
+                    "--wait",
+                    "--collect",
+                    "--service-type=exec",
+                    "--unit=" + unit_,
+                    "--property=Delegate=yes",
+                    "--property=KillMode=mixed",
+                    "--property=Slice=machine.slice",
+                    "--property=TimeoutStopSec=2s",
+                    "--property=SendSIGHUP=no",
+                    "--expand-environment=no",
+                    "--"};
         if (side == "berth")
             words.insert(words.end(), {"berth", "run"});
         else
             words.emplace_back("systemd-nspawn");
-        words.insert(words.end(), {"--quiet", "--register=no", "--keep-unit", "--machine=probed", "--uuid=0123456789abcdef0123456789abcdef",
-                                   "-D", tree.path()});
+        words.insert(words.end(), {"--quiet", "--register=no", "--keep-unit", "--machine=probed",
+                                   "--uuid=0123456789abcdef0123456789abcdef", "-D", tree.path()});
         if (variant.piped)
             words.emplace_back("--pipe");
         words.insert(words.end(), variant.options.begin(), variant.options.end());
@@ -105,7 +121,8 @@ std::map<std::string, std::string> compared(const Facts &ours, const Facts &thei
 }
 
 bool is_about(const Difference &difference, const std::string &variant) {
-    return difference.variants.empty() || std::ranges::contains(berth::split(difference.variants, ' '), variant);
+    return difference.variants.empty()
+           || std::ranges::contains(berth::split(difference.variants, ' '), variant);
 }
 
 bool matches(const Difference &difference, const std::string &key) {
@@ -119,13 +136,17 @@ TEST_P(Peer, SeesTheSame) {
     const HostFile resolver("/etc/resolv.conf", "nameserver 192.0.2.1\n");
     const SmallTree ours;
     const SmallTree theirs;
-    const auto found = compared(Probed("berth", variant, ours).facts(), Probed("peer", variant, theirs).facts());
+    const auto found =
+        compared(Probed("berth", variant, ours).facts(), Probed("peer", variant, theirs).facts());
     for (const auto &[key, values] : found)
-        EXPECT_TRUE(std::ranges::any_of(peer_differences(), [&](const Difference &one) { return is_about(one, variant.name) && matches(one, key); }))
+        EXPECT_TRUE(std::ranges::any_of(
+            peer_differences(),
+            [&](const Difference &one) { return is_about(one, variant.name) && matches(one, key); }))
             << "a difference that is not in the table: " << key << ": " << values;
     for (const Difference &one : peer_differences())
         if (is_about(one, variant.name)) {
-            EXPECT_TRUE(std::ranges::any_of(found, [&](const auto &entry) { return matches(one, entry.first); }))
+            EXPECT_TRUE(
+                std::ranges::any_of(found, [&](const auto &entry) { return matches(one, entry.first); }))
                 << "in the table, but no difference any more: " << one.key;
         }
 }
@@ -145,6 +166,7 @@ TEST(PeerDifferences, AreToldToPeople) {
     const auto end = std::min(page.find("\n## ", begin), page.size());
     std::string wanted(heading);
     for (const Difference &one : peer_differences())
-        wanted += std::format("\n- `{}`{}: {}", one.key, one.variants.empty() ? "" : std::format(" ({})", one.variants), one.reason);
+        wanted += std::format("\n- `{}`{}: {}", one.key,
+                              one.variants.empty() ? "" : std::format(" ({})", one.variants), one.reason);
     EXPECT_EQ(berth::trim(page.substr(begin, end - begin)), berth::trim(wanted));
 }

@@ -85,7 +85,8 @@ HostFile::~HostFile() {
         fs::rename(kept_, path_, ignored);
 }
 
-Mounted::Mounted(const std::string &type, fs::path place, const std::string &options) : place_(std::move(place)) {
+Mounted::Mounted(const std::string &type, fs::path place, const std::string &options)
+    : place_(std::move(place)) {
     fs::create_directories(place_);
     if (::mount(type.c_str(), place_.c_str(), type.c_str(), 0, options.c_str()) < 0)
         fail_errno("mounting {} on {}", type, place_.native());

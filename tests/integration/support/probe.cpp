@@ -18,9 +18,9 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::array status_fields{"Umask",  "Uid",    "Gid",    "Groups",     "NoNewPrivs", "Seccomp", "CapInh",
-                                   "CapPrm", "CapEff", "CapBnd", "CapAmb",     "SigBlk",     "SigIgn",  "NSpid",
-                                   "NSpgid", "NSsid",  "FDSize", "Cpus_allowed_list"};
+constexpr std::array status_fields{"Umask",  "Uid",    "Gid",    "Groups", "NoNewPrivs", "Seccomp",
+                                   "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb",     "SigBlk",
+                                   "SigIgn", "NSpid",  "NSpgid", "NSsid",  "FDSize",     "Cpus_allowed_list"};
 
 class Reader {
 public:
@@ -70,12 +70,14 @@ private:
             return;
         std::vector<std::string> options = split(fields[5] + "," + dash[3], ',');
         std::erase_if(options, [](const std::string &option) { // of the host's own storage
-            return option.starts_with("lowerdir=") || option.starts_with("upperdir=") || option.starts_with("workdir=");
+            return option.starts_with("lowerdir=") || option.starts_with("upperdir=")
+                   || option.starts_with("workdir=");
         });
         std::ranges::sort(options);
         const auto [first, last] = std::ranges::unique(options);
         options.erase(first, last);
-        const bool shared = std::any_of(fields.begin() + 6, dash, [](const auto &field) { return field.starts_with("shared:"); });
+        const bool shared = std::any_of(fields.begin() + 6, dash,
+                                        [](const auto &field) { return field.starts_with("shared:"); });
         std::string text = dash[1];
         for (const std::string &option : options)
             text += " " + ids(option);
@@ -142,7 +144,8 @@ Facts facts_of(std::string_view printed) {
 }
 
 void add_cgroups(Facts &facts, const std::string &unit) {
-    const fs::path top = "/sys/fs/cgroup" + succeed({"systemctl", "show", "--value", "--property=ControlGroup", unit});
+    const fs::path top =
+        "/sys/fs/cgroup" + succeed({"systemctl", "show", "--value", "--property=ControlGroup", unit});
     for (const auto &entry : fs::recursive_directory_iterator(top))
         if (entry.is_directory() && !trim(read_file(entry.path() / "cgroup.procs")).empty())
             facts["cgroup /" + entry.path().lexically_relative(top).native()] = "has processes";
