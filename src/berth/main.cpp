@@ -27,6 +27,7 @@ struct Program {
 constexpr Program run("berth-run");
 constexpr Program exec("berth-exec");
 constexpr Program config("berth-config");
+constexpr Program ns("berth-ns");
 constexpr Program ctl("berth-ctl");
 
 void say(const char *text) {
@@ -54,5 +55,9 @@ int main(int argc, char **argv) {
         return become(run, argv + 1);
     }
     // Where an option comes before the verb, berth-ctl finds out.
-    return become(verb == "exec" || verb == "shell" ? exec : verb == "config" ? config : ctl, argv);
+    return become(verb == "exec" || verb == "shell" ? exec
+                  : verb == "config"                ? config
+                  : verb == "ns"                    ? ns
+                                                    : ctl,
+                  argv);
 }
