@@ -43,6 +43,53 @@ void make_directory(const fs::path &path, mode_t mode) {
         fail_errno("creating {}", path.native());
 }
 
+bool is_empty(const fs::path &directory) {
+    std::error_code error;
+    return fs::is_empty(directory, error) && !error;
+}
+
+bool is_mount_point(const fs::path &path) {
+    struct statx stx{};
+    return ::statx(AT_FDCWD, path.c_str(), AT_SYMLINK_NOFOLLOW, 0, &stx) == 0
+           && (stx.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
+}
+
+void bind(const fs::path &source, const fs::path &file) {
+    if (::mount(source.c_str(), file.c_str(), nullptr, MS_BIND, nullptr) < 0)
+        fail_errno("mounting on {}", file.native());
+}
+
+void set_propagation(const fs::path &mount, unsigned long how) {
+    if (::mount(nullptr, mount.c_str(), nullptr, how, nullptr) < 0)
+        fail_errno("setting the propagation of the mount at {}", mount.native());
+}
+
+/// The directory of the names is a mount that only it shares with copies of itself: a service or machine
+/// that starts while something is held has such copies in its mount namespace, where they would keep
+/// it alive, did they not go with ours.
+void make_base() {
+    make_directory(held_directory, 0700);
+    const bool mounted = is_mount_point(held_directory);
+    if (mounted && !is_empty(held_directory))
+        return;
+    if (!mounted)
+        bind(held_directory, held_directory);
+    set_propagation(held_directory, MS_PRIVATE); // not with /run, beside which all would show twice
+    set_propagation(held_directory, MS_SHARED);
+}
+
+/// Removes it when no name is left.
+void drop_base() noexcept {
+    const std::string path(held_directory);
+    if (::rmdir(path.c_str()) == 0 || errno != EBUSY)
+        return;
+    try {
+        if (is_empty(held_directory) && ::umount2(path.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) == 0)
+            ::rmdir(path.c_str());
+    } catch (const std::exception &) { // NOLINT(bugprone-empty-catch): an empty directory stays
+    }
+}
+
 /// One of us at a time. The directory above is what is locked, so that no file stays behind.
 class Lock {
 public:
@@ -58,7 +105,7 @@ public:
     }
     Lock(const Lock &) = delete;
     Lock &operator=(const Lock &) = delete;
-    ~Lock() { ::rmdir(std::string(held_directory).c_str()); } // fails while there is a name in it
+    ~Lock() { drop_base(); }
 
 private:
     unique_fd fd_;
@@ -107,17 +154,11 @@ void sweep(std::string_view name) {
         fail_errno("removing {}", directory.native());
 }
 
-void bind(const fs::path &source, const fs::path &file) {
-    if (::mount(source.c_str(), file.c_str(), nullptr, MS_BIND, nullptr) < 0)
-        fail_errno("mounting on {}", file.native());
-}
-
 /// A mount namespace cannot be mounted where the mount would spread to other mount namespaces; those
 /// of other kinds shall, so that they are gone everywhere once they are released.
 void make_private_place(const fs::path &file) {
     bind(file, file);
-    if (::mount(nullptr, file.c_str(), nullptr, MS_PRIVATE, nullptr) < 0)
-        fail_errno("making the mount at {} private", file.native());
+    set_propagation(file, MS_PRIVATE);
 }
 
 void place(const fs::path &directory, const Member &member, const std::string &what) {
@@ -156,7 +197,7 @@ bool is_held(std::string_view name) {
 void hold(const std::string &name, const Target &target) {
     require_held_name(name);
     const Lock lock;
-    make_directory(held_directory, 0700);
+    make_base();
     sweep(name);
     if (is_held(name))
         fail("namespaces are held as {} already; berth ns release {} lets go of them", name, name);
