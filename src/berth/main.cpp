@@ -27,6 +27,7 @@ struct Program {
 constexpr Program run("berth-run");
 constexpr Program exec("berth-exec");
 constexpr Program config("berth-config");
+constexpr Program ns("berth-ns");
 constexpr Program ctl("berth-ctl");
 
 void say(const char *text) {
@@ -55,5 +56,9 @@ int main(int argc, char **argv) {
     }
     // Where an option comes before the verb, berth-ctl finds out.
     const bool joins = verb == "exec" || verb == "shell" || verb == "bind" || verb == "unbind";
-    return become(joins ? exec : verb == "config" ? config : ctl, argv);
+    return become(joins              ? exec
+                  : verb == "config" ? config
+                  : verb == "ns"     ? ns
+                                     : ctl,
+                  argv);
 }

@@ -41,6 +41,8 @@ void flush_output() {
 const char *program_of(const Verb &verb) {
     if (verb.name == "config")
         return "berth-config";
+    if (verb.name == "ns")
+        return "berth-ns";
     const bool joins = verb.before_command != unlimited || verb.name == "bind" || verb.name == "unbind";
     return joins ? "berth-exec" : "berth-ctl";
 }

@@ -37,6 +37,8 @@ constexpr std::array table{
     Verb{"kill", "NAME…", 1, unlimited, none, "Send a signal to processes of machines", "signal kill-whom"},
     Verb{"config", "check|convert FILE… | show NAME", 2, unlimited, none,
          "Check configuration files, print them as TOML, show what counts", "no-legend no-pager output"},
+    Verb{"ns", "list | hold NAME WHOSE | enter NAME|WHOSE [-- COMMAND…] | release NAME", 1, unlimited, none,
+         "List namespaces, keep them under a name, run a command in them", "kind no-legend output"},
     Verb{"help", "[VERB]", 0, 1, none, "Show this help, or that of a verb", ""},
 };
 // clang-format on

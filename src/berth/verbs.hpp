@@ -24,9 +24,13 @@ namespace berth::cli {
 [[nodiscard]] int enable(const Invocation &invocation);
 [[nodiscard]] int disable(const Invocation &invocation);
 
-// berth-exec's.
+// berth-config's.
 [[nodiscard]] int config(const Invocation &invocation);
 
+// berth-ns's.
+[[nodiscard]] int ns_verb(const Invocation &invocation);
+
+// berth-exec's.
 [[nodiscard]] int exec(const Invocation &invocation);
 [[nodiscard]] int shell(const Invocation &invocation);
 [[nodiscard]] int bind(const Invocation &invocation);
