@@ -21,7 +21,8 @@ namespace berth::cli {
 namespace {
 
 Subject host() {
-    Subject subject{.name = ".host", .is_host = true, .leader = pidfd::open(1), .pid = 1, .unit = {}, .file = {}};
+    Subject subject{
+        .name = ".host", .is_host = true, .leader = pidfd::open(1), .pid = 1, .unit = {}, .file = {}};
     return subject;
 }
 
@@ -30,7 +31,8 @@ Subject machine(const std::string &name) {
     Manager manager(*connection);
     Subject subject{.name = name,
                     .leader = {},
-                    .unit = property<std::string>(properties_of(*connection, manager.GetMachine(name)), "Unit"),
+                    .unit =
+                        property<std::string>(properties_of(*connection, manager.GetMachine(name)), "Unit"),
                     .file = {}};
     subject.leader = open_leader(name);
     subject.pid = pidfd::pid_of(subject.leader.get());
@@ -102,8 +104,8 @@ int inspect(const Invocation &invocation) {
     const std::string &name = invocation.arguments[0];
     Subject subject = name == ".host" ? host() : machine(name);
     subject.file = invocation.settings.file;
-    const auto command = subject.pid == 0 ? std::nullopt
-                                          : read_file_if_there(std::format("/proc/{}/comm", subject.pid));
+    const auto command =
+        subject.pid == 0 ? std::nullopt : read_file_if_there(std::format("/proc/{}/comm", subject.pid));
     std::vector<Report> reports = look(subject, wanted);
     if (invocation.settings.json())
         print_json(subject, wanted, std::move(reports), invocation.settings.output == "json-pretty");

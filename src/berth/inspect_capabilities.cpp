@@ -141,7 +141,7 @@ void add_run(Report &report, const char *who, const Caller &caller, const exec_r
     report.text += std::format("run by {} (uid {}):\n", who, caller.uid);
     for (const std::string &line : outcome.lines) {
         const auto at = line.find(": ") != std::string::npos && !line.contains(" = ") ? line.find(": ") + 2
-                                                                                     : line.find(" = ") + 3;
+                                                                                      : line.find(" = ") + 3;
         const auto words = split(std::string_view(line).substr(at), ' ');
         report.text += wrapped("  " + line.substr(0, at), words, style::columns());
     }
@@ -155,24 +155,26 @@ std::string id_text(const std::optional<std::uint32_t> &id) {
 }
 
 void describe(Report &report, const Subject &subject, const InspectedFile &file) {
-    report.text += std::format("\n{}: mode {}, owner {}:{}{}{}\n", style::printable(subject.file), file.mode,
-                               id_text(file.owner), id_text(file.group),
-                               file.nosuid ? ", on a nosuid mount" : "",
-                               file.executable ? "" : ", not executable: nobody can run it");
-    ordered_json json{{"path", subject.file}, {"mode", file.mode}, {"nosuid", file.nosuid},
-                      {"script", file.script}};
+    report.text +=
+        std::format("\n{}: mode {}, owner {}:{}{}{}\n", style::printable(subject.file), file.mode,
+                    id_text(file.owner), id_text(file.group), file.nosuid ? ", on a nosuid mount" : "",
+                    file.executable ? "" : ", not executable: nobody can run it");
+    ordered_json json{
+        {"path", subject.file}, {"mode", file.mode}, {"nosuid", file.nosuid}, {"script", file.script}};
     json["owner"] = file.owner ? ordered_json(*file.owner) : ordered_json(nullptr);
     json["group"] = file.group ? ordered_json(*file.group) : ordered_json(nullptr);
     json["capabilities"] = nullptr;
     if (const auto &has = file.rules.capabilities; has) {
-        const std::string version =
-            !file.root_id ? "not ours to see" : *file.root_id == 0 ? "version 2" : "version 3";
+        const std::string version = !file.root_id        ? "not ours to see"
+                                    : *file.root_id == 0 ? "version 2"
+                                                         : "version 3";
         report.text += std::format("security.capability: {}, root is {}\n", version, file.relation);
-        json["capabilities"] = {{"permitted", capabilities::names(has->permitted)},
-                                {"inheritable", capabilities::names(has->inheritable)},
-                                {"effective", has->effective},
-                                {"rootid", file.root_id ? ordered_json(*file.root_id) : ordered_json(nullptr)},
-                                {"counts", has->ignored.empty()}};
+        json["capabilities"] = {
+            {"permitted", capabilities::names(has->permitted)},
+            {"inheritable", capabilities::names(has->inheritable)},
+            {"effective", has->effective},
+            {"rootid", file.root_id ? ordered_json(*file.root_id) : ordered_json(nullptr)},
+            {"counts", has->ignored.empty()}};
     }
     report.json["file"] = std::move(json);
 }

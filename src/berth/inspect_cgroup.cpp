@@ -145,7 +145,9 @@ template <class T> ordered_json json_of(const std::optional<T> &value) {
 }
 
 ordered_json json_of(const Limit &limit) {
-    return limit.value ? ordered_json(*limit.value) : limit.available ? ordered_json("max") : ordered_json(nullptr);
+    return limit.value       ? ordered_json(*limit.value)
+           : limit.available ? ordered_json("max")
+                             : ordered_json(nullptr);
 }
 
 std::string count_text(const std::optional<std::uint64_t> &value) {
@@ -157,7 +159,7 @@ std::string usage_text(const std::optional<std::uint64_t> &value, const Limit &l
     if (!value && !limit.available)
         return missing;
     return std::format("{} of {}", value ? text(*value) : missing,
-                       limit.value        ? text(*limit.value)
+                       limit.value       ? text(*limit.value)
                        : limit.available ? "max"
                                          : missing);
 }
@@ -200,7 +202,10 @@ void add_unit(Report &report, const Subject &subject, const std::string &path, c
     const std::string group = "/" + unit.lexically_relative(cgroup::mount_point()).native();
     add_line(report, "leader in", path);
     add_line(report, "unit", subject.unit.empty() ? "none" : subject.unit);
-    add_line(report, "delegated", !delegated ? missing : *delegated ? std::format("{} and all below", group) : "no");
+    add_line(report, "delegated",
+             !delegated   ? missing
+             : *delegated ? std::format("{} and all below", group)
+                          : "no");
     add_line(report, "controllers", words(available));
     add_line(report, "for subgroups", words(enabled));
     report.json["path"] = path;
@@ -222,7 +227,8 @@ Report inspect_cgroup(const Subject &subject) {
     collect(groups, unit, unit, 0);
     const bool more = groups.size() > max_groups;
     groups.resize(std::min(groups.size(), max_groups));
-    std::vector<std::vector<std::string>> rows{{"GROUP", "PROCESSES", "MEMORY", "PIDS", "CPU TIME", "FROZEN"}};
+    std::vector<std::vector<std::string>> rows{
+        {"GROUP", "PROCESSES", "MEMORY", "PIDS", "CPU TIME", "FROZEN"}};
     auto list = ordered_json::array();
     for (const Group &group : groups) {
         rows.push_back(row_of(group));

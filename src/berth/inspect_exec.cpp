@@ -70,7 +70,8 @@ private:
         const Set missing = has->permitted & ~permitted_;
         outcome_.refused = has->effective && missing != 0;
         if (outcome_.refused)
-            say("exec fails with EPERM (Operation not permitted): F(effective) is set, and P(bounding) lacks {}",
+            say("exec fails with EPERM (Operation not permitted): F(effective) is set, and P(bounding) lacks "
+                "{}",
                 text_of(missing));
     }
 
@@ -84,7 +85,7 @@ private:
             return;
         }
         permitted_ = caller_.bounding | caller_.sets.inheritable;
-        formula_ = std::format("P(bounding) | P(inheritable) = {}", text_of(permitted_));
+        formula_ = "P(bounding) | P(inheritable)";
         say("root: the {} uid is 0, so that the file counts as one with all capabilities",
             effective_root ? "effective" : "real");
         effective_ = effective_ || effective_root;
@@ -96,7 +97,8 @@ private:
         if (!caller_.no_new_privileges || gained == 0)
             return;
         permitted_ &= caller_.sets.permitted;
-        formula_ += std::format("; & P(permitted), as the process has no_new_privs = {}", text_of(permitted_));
+        formula_ +=
+            std::format("; & P(permitted), as the process has no_new_privs = {}", text_of(permitted_));
     }
 
     void settle() {

@@ -64,8 +64,17 @@ bool counts_for(const Subject &subject, const IdMap &users, std::uint32_t id, st
         words = std::format("{}, who is root of the machine's user namespace: they count", id);
         return true;
     }
-    words = std::format("{}, who is root neither of the {} user namespace nor of one above it: they do not count",
-                        id, apart ? "machine's" : "host's");
+    const unique_fd above = apart ? ns::parent_of(own.get()) : unique_fd();
+    if (above && ns::id_of(above.get()) != ns::id_of(ours.get())) {
+        words = std::format(
+            "{}, who is not root of the leader's user namespace; there are others between that and "
+            "the host's, in which they may count: taken not to",
+            id);
+        return false;
+    }
+    words =
+        std::format("{}, who is root neither of the {} user namespace nor of one above it: they do not count",
+                    id, apart ? "machine's" : "host's");
     return false;
 }
 
@@ -116,8 +125,8 @@ void read_mode(const struct stat &st, InspectedFile &file) {
     else if (file.nosuid)
         file.rules.set_id_ignored = "the mount is nosuid";
     else if (!file.owner || !file.group)
-        file.rules.set_id_ignored = std::format("its owner, {}:{} on the host, is nobody in the machine",
-                                                st.st_uid, st.st_gid);
+        file.rules.set_id_ignored =
+            std::format("its owner, {}:{} on the host, is nobody in the machine", st.st_uid, st.st_gid);
 }
 
 } // namespace

@@ -14,7 +14,7 @@ namespace berth::cli {
 
 struct InspectedFile {
     exec_rules::File rules;
-    std::string mode; ///< octal
+    std::string mode;                   ///< octal
     std::optional<std::uint32_t> owner; ///< inside the machine; nothing: it has no such user
     std::optional<std::uint32_t> group;
     bool nosuid = false;

@@ -62,9 +62,10 @@ Mount mount_of(libmnt_fs *fs) {
 
 std::vector<Mount> mounts_of(const Subject &subject) {
     const std::string path = std::format("/proc/{}/mountinfo", subject.pid);
-    const std::unique_ptr<libmnt_table, decltype(&::mnt_unref_table)> table(::mnt_new_table(), ::mnt_unref_table);
+    const std::unique_ptr<libmnt_table, decltype(&::mnt_unref_table)> table(::mnt_new_table(),
+                                                                            ::mnt_unref_table);
     const std::unique_ptr<libmnt_iter, decltype(&::mnt_free_iter)> at(::mnt_new_iter(MNT_ITER_FORWARD),
-                                                                       ::mnt_free_iter);
+                                                                      ::mnt_free_iter);
     if (!table || !at)
         fail_code(ENOMEM, "reading {}", path);
     if (const int r = ::mnt_table_parse_file(table.get(), path.c_str()); r != 0)
@@ -88,7 +89,8 @@ std::vector<Placed> as_tree(const std::vector<Mount> &mounts) {
         known.insert(mount.id);
     std::unordered_map<int, std::vector<const Mount *>> children;
     for (const Mount &mount : mounts) // what hangs on nothing that is in sight is a root
-        children[known.contains(mount.parent) && mount.parent != mount.id ? mount.parent : -1].push_back(&mount);
+        children[known.contains(mount.parent) && mount.parent != mount.id ? mount.parent : -1].push_back(
+            &mount);
 
     struct Waiting {
         const Mount *mount;
@@ -110,7 +112,8 @@ std::vector<Placed> as_tree(const std::vector<Mount> &mounts) {
         const std::string branch = next.depth == 0 ? "" : next.last ? "└─" : "├─";
         placed.push_back({next.mount, next.indent + branch});
         const std::string below = next.depth == 0 ? "" : next.last ? "  " : "│ ";
-        push_children(next.mount->id, next.depth < max_depth ? next.indent + below : next.indent, next.depth + 1);
+        push_children(next.mount->id, next.depth < max_depth ? next.indent + below : next.indent,
+                      next.depth + 1);
     }
     return placed;
 }

@@ -91,9 +91,10 @@ std::string add_offsets(const Subject &subject, ordered_json &json) {
             continue;
         const double seconds = std::stod(words[1]) + std::stod(words[2]) / 1e9;
         offsets[words[0]] = seconds;
-        text += seconds == 0 ? std::format("time: {} clock as that of the kernel\n", words[0])
-                             : std::format("time: {} clock {:.9g}s {} that of the kernel\n", words[0],
-                                           seconds < 0 ? -seconds : seconds, seconds < 0 ? "behind" : "ahead of");
+        text += seconds == 0
+                    ? std::format("time: {} clock as that of the kernel\n", words[0])
+                    : std::format("time: {} clock {:.9g}s {} that of the kernel\n", words[0],
+                                  seconds < 0 ? -seconds : seconds, seconds < 0 ? "behind" : "ahead of");
     }
     json["offsets"] = offsets;
     return text;

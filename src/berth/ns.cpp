@@ -66,7 +66,8 @@ struct Part {
     std::string_view name;
     int (*run)(const Words &, const Settings &);
 };
-constexpr std::array parts{Part{"list", list}, Part{"hold", hold}, Part{"enter", enter}, Part{"release", release}};
+constexpr std::array parts{Part{"list", list}, Part{"hold", hold}, Part{"enter", enter},
+                           Part{"release", release}};
 
 } // namespace
 

@@ -26,7 +26,8 @@ namespace berth::ns {
 namespace {
 
 bool has(const Target &target, std::string_view kind) {
-    return std::ranges::contains(target.members, kind, [](const Member &member) { return member.kind->name; });
+    return std::ranges::contains(target.members, kind,
+                                 [](const Member &member) { return member.kind->name; });
 }
 
 void join(const Member &member, const Target &target) {
@@ -44,7 +45,7 @@ void become_root(const Target &target) {
 
 /// What is read of the process must be read before any of its namespaces is entered.
 struct Borders {
-    unique_fd root;                           ///< O_PATH
+    unique_fd root;                            ///< O_PATH
     std::optional<capabilities::Set> bounding; ///< what the command may have at most
 };
 
@@ -141,8 +142,9 @@ int run_child(const Borders &borders, const std::vector<std::string> &command, c
     } catch (const Error &error) {
         if (error.code() != ENOMEM)
             throw;
-        fail_code(ENOMEM, "starting a process in the pid namespace of {}: has its first process ended, nothing "
-                          "starts in it any more",
+        fail_code(ENOMEM,
+                  "starting a process in the pid namespace of {}, where nothing can start once the first "
+                  "process has ended",
                   target.what);
     }
     if (child.pid != 0)

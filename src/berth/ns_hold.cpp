@@ -174,10 +174,11 @@ void place(const fs::path &directory, const Member &member, const std::string &w
     } catch (const Error &error) {
         if (!is_mount || error.code() != EINVAL)
             throw;
-        fail_code(EINVAL,
-                  "the kernel refuses to hold the mount namespace of {} here: only one that is newer than the "
-                  "mount namespace we are in can be held in it; --kind= can leave it out",
-                  what);
+        fail_code(
+            EINVAL,
+            "the kernel refuses to hold the mount namespace of {} here: only one that is newer than the "
+            "mount namespace we are in can be held in it; --kind= can leave it out",
+            what);
     }
 }
 
@@ -185,7 +186,8 @@ void place(const fs::path &directory, const Member &member, const std::string &w
 
 void require_held_name(std::string_view name) {
     if (!machine_name_valid(name) || is_number(name))
-        fail("\"{}\" is not a name to hold namespaces under: letters, digits, \"-\", \"_\" and \".\" are allowed, "
+        fail("\"{}\" is not a name to hold namespaces under: letters, digits, \"-\", \"_\" and \".\" are "
+             "allowed, "
              "1 to 64 of them, not digits alone, with no dot or dash at either end",
              c_escape(name));
 }
@@ -238,7 +240,7 @@ void release(const std::string &name, const Kinds &wanted) {
 }
 
 Target open_held(const std::string &name, const Kinds &wanted) {
-    Target target{.what = "the name " + name, .members = {}, .process = {}};
+    Target target{.what = "what is held as " + name, .members = {}, .process = {}};
     for (const Kind &kind : kinds()) {
         const bool asked_for = std::ranges::contains(wanted, &kind);
         const fs::path file = directory_of(name) / kind.name;

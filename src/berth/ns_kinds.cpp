@@ -62,7 +62,8 @@ std::vector<const Kind *> parse_kinds(std::string_view text) {
     for (const std::string &word : split(text, ',')) {
         const Kind *kind = find_kind(trim(word));
         if (kind == nullptr)
-            fail("\"{}\" is not a kind of namespace: cgroup, ipc, mnt, net, pid, time, user and uts are", word);
+            fail("\"{}\" is not a kind of namespace: cgroup, ipc, mnt, net, pid, time, user and uts are",
+                 word);
         if (!std::ranges::contains(wanted, kind))
             wanted.push_back(kind);
     }

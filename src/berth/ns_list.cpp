@@ -152,8 +152,8 @@ void list(const cli::Settings &settings) {
         for (const Row &row : rows)
             array.push_back(json_of(row));
         const bool pretty = settings.output == "json-pretty";
-        const auto text = array.dump(pretty ? 1 : -1, pretty ? '\t' : ' ', false,
-                                     ordered_json::error_handler_t::replace);
+        const auto text =
+            array.dump(pretty ? 1 : -1, pretty ? '\t' : ' ', false, ordered_json::error_handler_t::replace);
         std::printf("%s\n", text.c_str());
         return;
     }

@@ -81,9 +81,9 @@ private:
 
     static std::vector<std::pair<Key, std::string>> mounts_of(const std::string &mountinfo) {
         const std::unique_ptr<libmnt_table, decltype(&::mnt_unref_table)> table(::mnt_new_table(),
-                                                                                 ::mnt_unref_table);
+                                                                                ::mnt_unref_table);
         const std::unique_ptr<libmnt_iter, decltype(&::mnt_free_iter)> at(::mnt_new_iter(MNT_ITER_FORWARD),
-                                                                           ::mnt_free_iter);
+                                                                          ::mnt_free_iter);
         if (!table || !at)
             fail_code(ENOMEM, "reading {}", mountinfo);
         std::vector<std::pair<Key, std::string>> found;
@@ -112,6 +112,7 @@ private:
             if (!std::ranges::contains(list, word))
                 list.push_back(word);
             files_[key] = target;
+            own_mounts_.emplace(key, target);
         }
     }
 
@@ -119,7 +120,7 @@ private:
     void add_mounts(pid_t pid, const std::string &where) {
         for (const auto &[key, target] : mounts_of(std::format("/proc/{}/mountinfo", pid))) {
             std::vector<std::string> &mounts = found_[key].mounts;
-            if (!std::ranges::contains(mounts, target) && !target.starts_with(held_directory))
+            if (!own_mounts_.contains({key, target}))
                 mounts.push_back(target + where);
         }
     }
@@ -136,10 +137,10 @@ private:
     /// A descriptor of a namespace that has a process or a mount by which to reach it.
     unique_fd reach(const Key &key, const Namespace &one) const {
         const auto mounted = files_.find(key);
-        const std::string path =
-            !one.processes.empty() ? std::format("/proc/{}/ns/{}", *one.processes.begin(), key.first->name)
-            : mounted != files_.end() ? mounted->second
-                                      : std::string();
+        const std::string path = !one.processes.empty()
+                                     ? std::format("/proc/{}/ns/{}", *one.processes.begin(), key.first->name)
+                                 : mounted != files_.end() ? mounted->second
+                                                           : std::string();
         unique_fd fd(path.empty() ? -1 : ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
         if (fd && (kind_of(fd.get()) != key.first || id_of(fd.get()).inode != key.second))
             fd.reset(); // it is another one's by now
@@ -172,7 +173,8 @@ private:
     }
 
     Namespaces found_;
-    std::map<Key, std::string> files_; ///< mounts in our own mount namespace
+    std::set<std::pair<Key, std::string>> own_mounts_; ///< in our own mount namespace
+    std::map<Key, std::string> files_;                 ///< one of these for each
 };
 
 } // namespace

@@ -16,12 +16,12 @@
 namespace berth::ns {
 
 struct Namespace {
-    std::set<pid_t> processes;          ///< those that are in it, with any of their threads
-    std::set<pid_t> for_children;       ///< those whose children alone will be (pid, time)
-    std::set<pid_t> descriptors;        ///< those that have it open
-    std::vector<std::string> mounts;    ///< places, but for names
-    std::vector<std::string> names;     ///< that it is held under
-    std::set<ino_t> namespaces;         ///< its children, and those that it owns
+    std::set<pid_t> processes;       ///< those that are in it, with any of their threads
+    std::set<pid_t> for_children;    ///< those whose children alone will be (pid, time)
+    std::set<pid_t> descriptors;     ///< those that have it open
+    std::vector<std::string> mounts; ///< places, but for names
+    std::vector<std::string> names;  ///< that it is held under
+    std::set<ino_t> namespaces;      ///< its children, and those that it owns
 };
 
 /// By kind, and inode, which tells namespaces of a kind apart.

@@ -81,13 +81,13 @@ Target open_target(const std::string &word, const Kinds &wanted, const Kinds &us
         const auto pid = parse_unsigned(word);
         if (!pid || *pid == 0 || *pid > std::numeric_limits<pid_t>::max())
             fail("{} is not a process ID", word);
-        return of_process({.what = "process " + word,
-                           .members = {},
-                           .process = pidfd::open(static_cast<pid_t>(*pid))},
-                          wanted, usual);
+        return of_process(
+            {.what = "process " + word, .members = {}, .process = pidfd::open(static_cast<pid_t>(*pid))},
+            wanted, usual);
     }
     require_machine_name(word);
-    return of_process({.what = "machine " + word, .members = {}, .process = cli::open_leader(word)}, wanted, usual);
+    return of_process({.what = "machine " + word, .members = {}, .process = cli::open_leader(word)}, wanted,
+                      usual);
 }
 
 Kinds kinds_without(std::span<const std::string_view> without) {

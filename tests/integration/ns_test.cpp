@@ -64,8 +64,8 @@ TEST_F(NamespacesHeld, OutliveTheirMachineUntilReleased) {
     {
         const Machine machine("ns-gone", options());
         inode = inode_of(machine, "net");
-        berth_succeeds({"ns", "enter", "ns-gone", "--kind=net", "--", "ip", "link", "add", "kept0", "type", "veth",
-                        "peer", "name", "kept1"});
+        berth_succeeds({"ns", "enter", "ns-gone", "--kind=net", "--", "ip", "link", "add", "kept0", "type",
+                        "veth", "peer", "name", "kept1"});
         EXPECT_THAT(machine.exec({"ls", "/sys/class/net"}), HasSubstr("kept0"));
         berth_succeeds({"ns", "hold", "spare", "ns-gone", "--kind=net,uts"});
         EXPECT_EQ(row_of(inode).at("names"), json::array({"spare"}));
@@ -74,7 +74,8 @@ TEST_F(NamespacesHeld, OutliveTheirMachineUntilReleased) {
     }
     EXPECT_TRUE(eventually([&] { return row_of(inode).at("processes") == 0; }));
     EXPECT_THAT(berth_succeeds({"ns", "enter", "spare", "--", "ip", "-br", "link"}), HasSubstr("kept0"));
-    EXPECT_THAT(succeed({"nsenter", "--net=/run/berth/ns/spare/net", "ip", "-br", "link"}), HasSubstr("kept0"));
+    EXPECT_THAT(succeed({"nsenter", "--net=/run/berth/ns/spare/net", "ip", "-br", "link"}),
+                HasSubstr("kept0"));
     EXPECT_EQ(berth_succeeds({"ns", "enter", "spare", "--", "hostname"}), "ns-gone");
     EXPECT_THAT(berth_succeeds({"ns", "list"}), HasSubstr("name spare"));
     berth_succeeds({"ns", "release", "spare", "--kind=uts"});
@@ -92,8 +93,10 @@ TEST_F(NamespacesHeld, AreReleasedForMachinesThatStartedMeanwhileToo) {
     const std::string inode = inode_of(first, "ipc");
     berth_succeeds({"ns", "hold", "spare", "ns-first", "--kind=ipc"});
     // One whose mount namespace has copies of all mounts of the host's.
-    Process copy({"unshare", "--mount", "--propagation=unchanged", "sh", "-c", "echo up; exec sleep infinity"});
+    Process copy(
+        {"unshare", "--mount", "--propagation=unchanged", "sh", "-c", "echo up; exec sleep infinity"});
     copy.wait_for("up");
+    const Machine second("ns-second", options());
     berth_succeeds({"ns", "release", "spare"});
     EXPECT_EQ(row_of(inode).at("mounts"), json::array());
     EXPECT_THAT(text_of(std::format("/proc/{}/mountinfo", copy.pid())), Not(HasSubstr("ipc:[" + inode)));
@@ -104,11 +107,14 @@ TEST_F(NamespacesHeld, AreReleasedForMachinesThatStartedMeanwhileToo) {
 TEST_F(NamespacesHeld, EnterHandsOnExitCodesAndIsInAllOfThem) {
     const Machine machine("ns-enter", {"-D", tree.path(), "-x", "--private-network", "--private-users=pick"});
     for (const char *kinds : {"--kind=net", "--kind=net,pid", "--kind=user,pid,mnt,uts,ipc,cgroup,net"})
-        EXPECT_EQ(try_berth({"ns", "enter", "ns-enter", kinds, "--", "sh", "-c", "exit 7"}).status, 7) << kinds;
-    EXPECT_EQ(try_berth({"ns", "enter", "ns-enter", "--kind=pid", "--", "sh", "-c", "kill -9 $$"}).status, 137);
+        EXPECT_EQ(try_berth({"ns", "enter", "ns-enter", kinds, "--", "sh", "-c", "exit 7"}).status, 7)
+            << kinds;
+    EXPECT_EQ(try_berth({"ns", "enter", "ns-enter", "--kind=pid", "--", "sh", "-c", "kill -9 $$"}).status,
+              137);
     EXPECT_EQ(try_berth({"ns", "enter", "ns-enter", "--kind=net", "--", "no-such-command"}).status, 127);
     for (const char *kind : {"cgroup", "ipc", "mnt", "net", "pid", "user", "uts"})
-        EXPECT_EQ(berth_succeeds({"ns", "enter", "ns-enter", "--", "readlink", std::string("/proc/self/ns/") + kind}),
+        EXPECT_EQ(berth_succeeds(
+                      {"ns", "enter", "ns-enter", "--", "readlink", std::string("/proc/self/ns/") + kind}),
                   std::string(kind) + ":[" + inode_of(machine, kind) + "]");
     const std::string status = berth_succeeds({"ns", "enter", "ns-enter", "--", "cat", "/proc/self/status"});
     const std::string leader = text_of(std::format("/proc/{}/status", machine.leader()));
@@ -127,8 +133,8 @@ TEST_F(NamespacesHeld, SignalsReachWhatRunsInAPidNamespace) {
     entered.wait_for("up");
     entered.send_signal(SIGTERM);
     EXPECT_EQ(entered.wait(), 3);
-    Process killed({"berth", "ns", "enter", "ns-signal", "--kind=pid", "--", "sh", "-c",
-                    "echo up; exec sleep 54321"});
+    Process killed(
+        {"berth", "ns", "enter", "ns-signal", "--kind=pid", "--", "sh", "-c", "echo up; exec sleep 54321"});
     killed.wait_for("up");
     killed.send_signal(SIGKILL);
     killed.wait();
@@ -164,7 +170,8 @@ TEST_F(NamespacesHeld, WhatAKilledProcessLeavesIsSwept) {
     const Machine machine("ns-killed", options());
     const Released guard{"spare"};
     const auto killed_at = [](const char *call, const Words &words) {
-        Words all{"strace", "-qq", "-o", "/dev/null", "-e", std::string("inject=") + call + ":signal=KILL", "berth"};
+        Words all{"strace", "-qq", "-o", "/dev/null", "-e", std::string("inject=") + call + ":signal=KILL",
+                  "berth"};
         all.insert(all.end(), words.begin(), words.end());
         EXPECT_NE(run(all).status, 0);
     };
@@ -193,13 +200,15 @@ TEST_F(NamespacesHeld, ListAgreesWithLsns) {
         const json ours = row_of(inode);
         const json theirs =
             json::parse(succeed({"lsns", "-J", "-t", kind, "-o", "NS,NPROCS,PID"})).at("namespaces");
-        const auto found = std::ranges::find_if(theirs, [&](const json &row) { return row.at("ns").dump() == inode; });
+        const auto found =
+            std::ranges::find_if(theirs, [&](const json &row) { return row.at("ns").dump() == inode; });
         ASSERT_NE(found, theirs.end());
         EXPECT_EQ(ours.at("processes"), found->at("nprocs")) << kind;
         EXPECT_EQ(ours.at("pid"), found->at("pid")) << kind;
         EXPECT_EQ(ours.at("kind"), kind);
     }
-    Process opener({"sh", "-c", std::format("exec 9</proc/{}/ns/net; echo up; exec sleep infinity", machine.leader())});
+    Process opener(
+        {"sh", "-c", std::format("exec 9</proc/{}/ns/net; echo up; exec sleep infinity", machine.leader())});
     opener.wait_for("up");
     EXPECT_EQ(row_of(inode_of(machine, "net")).at("descriptors"), json::array({opener.pid()}));
     opener.send_signal(SIGKILL);

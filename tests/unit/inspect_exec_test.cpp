@@ -26,8 +26,10 @@ Caller user() {
 
 File with(Set permitted, bool effective, Set inheritable = 0, std::string ignored = {}) {
     File file;
-    file.capabilities = FileCapabilities{
-        .permitted = permitted, .inheritable = inheritable, .effective = effective, .ignored = std::move(ignored)};
+    file.capabilities = FileCapabilities{.permitted = permitted,
+                                         .inheritable = inheritable,
+                                         .effective = effective,
+                                         .ignored = std::move(ignored)};
     return file;
 }
 
@@ -77,7 +79,10 @@ TEST(ExecRules, InheritableTakesBothSides) {
 
 TEST(ExecRules, AmbientPassesPlainFilesOnly) {
     Caller caller = user();
-    caller.sets = {.permitted = change_owner, .effective = change_owner, .inheritable = change_owner, .ambient = change_owner};
+    caller.sets = {.permitted = change_owner,
+                   .effective = change_owner,
+                   .inheritable = change_owner,
+                   .ambient = change_owner};
     const Outcome plain = run(caller, {});
     EXPECT_EQ(plain.sets.permitted, change_owner);
     EXPECT_EQ(plain.sets.effective, change_owner);
