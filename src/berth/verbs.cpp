@@ -19,7 +19,7 @@ constexpr std::array table{
     Verb{"show", "[NAME…]", 0, unlimited, none, "Show properties of machines, or of the manager",
          "all no-pager property value P"},
     Verb{"inspect", "NAME [TOPIC]", 1, 2, none,
-         "Show what the kernel has of a machine: namespaces, capabilities, mounts, cgroup",
+         "Show what the kernel has of a machine: namespaces, capabilities, mounts, cgroup, seccomp",
          "file no-pager output"},
     Verb{"start", "NAME…", 1, unlimited, none, "Start machines as services", "quiet"},
     Verb{"exec", "NAME COMMAND…", 2, unlimited, 1, "Run a command inside a machine",
