@@ -70,6 +70,49 @@ std::vector<namespaces::Target> joined(const JoinPlan &join) {
 
 } // namespace
 
+/// The machine's first process, in its namespaces. It is told all by what it inherits.
+namespaces::Child Launcher::give_birth(int payload, const tree::Parts &parts,
+                                       std::optional<tree::Assembled> &assembled, unique_fd &ours,
+                                       unique_fd &theirs) {
+    const namespaces::Entered entered(joined(plan_.join));
+    std::optional<namespaces::FreshTime> time;
+    if ((plan_.namespaces & CLONE_NEWTIME) != 0)
+        time.emplace();
+    namespaces::Child child =
+        namespaces::fork_into(plan_.namespaces & ~std::uint64_t{CLONE_NEWTIME}, payload);
+    if (child.pid == 0) {
+        ours.reset();
+        inner::run({.plan = plan_, .parts = parts, .filter = filter_, .assembled = std::move(assembled)},
+                   std::move(theirs));
+    }
+    theirs.reset();
+    return child;
+}
+
+void Launcher::register_machine(int leader, const Running &running, int socket) const {
+    try {
+        registration::enter(plan_, leader,
+                            running.network ? running.network->interfaces() : std::vector<int>());
+    } catch (const Error &) {
+        // When the machine failed first, its own words tell more than "no such process".
+        if (pidfd::has_exited(leader))
+            (void)protocol::expect(socket, protocol::Kind::mounted, 0ms, "making the machine");
+        throw;
+    }
+}
+
+/// What the machine that assembled its tree itself has sent.
+tree::Assembled Launcher::descriptors_of(protocol::Message &mounted) const {
+    const bool piped = plan_.console == ConsoleMode::pipe;
+    if (mounted.fds.size() != (piped ? 1U : 2U))
+        fail("the machine sent {} descriptors", mounted.fds.size());
+    tree::Assembled sent;
+    sent.notify = std::move(mounted.fds[0]);
+    if (!piped)
+        sent.console = std::move(mounted.fds[1]);
+    return sent;
+}
+
 Launcher::Running Launcher::start(int payload) {
     auto [ours, theirs] = protocol::make_pair();
     const tree::Parts parts{.ids = ids_, .image = image_, .scratch = scratch_};
@@ -80,20 +123,7 @@ Launcher::Running Launcher::start(int payload) {
             cgroup::give(payload, ids_.base());
     }
     steps::reached("assembled");
-    namespaces::Child child;
-    {
-        const namespaces::Entered entered(joined(plan_.join));
-        std::optional<namespaces::FreshTime> time;
-        if ((plan_.namespaces & CLONE_NEWTIME) != 0)
-            time.emplace();
-        child = namespaces::fork_into(plan_.namespaces & ~std::uint64_t{CLONE_NEWTIME}, payload);
-        if (child.pid == 0) {
-            ours.reset();
-            inner::run({.plan = plan_, .parts = parts, .filter = filter_, .assembled = std::move(assembled)},
-                       std::move(theirs));
-        }
-    }
-    theirs.reset();
+    namespaces::Child child = give_birth(payload, parts, assembled, ours, theirs);
     Reaper reaper(child.pidfd.get());
     steps::reached("born");
     if (assembled) {
@@ -107,28 +137,13 @@ Launcher::Running Launcher::start(int payload) {
     if (plan_.private_network())
         running.network = std::make_unique<MachineNetwork>(plan_.network, plan_.name, child.pid);
     steps::reached("linked");
-    try {
-        registration::enter(plan_, child.pidfd.get(),
-                            running.network ? running.network->interfaces() : std::vector<int>());
-    } catch (const Error &) {
-        // When the machine failed first, its own words tell more than "no such process".
-        if (pidfd::has_exited(child.pidfd.get()))
-            (void)protocol::expect(ours.get(), protocol::Kind::mounted, 0ms, "making the machine");
-        throw;
-    }
+    register_machine(child.pidfd.get(), running, ours.get());
     steps::reached("registered");
     protocol::Message mounted =
         protocol::expect(ours.get(), protocol::Kind::mounted, mount_deadline, "mounting the machine's tree");
     steps::reached("mounted");
-    if (!assembled) {
-        const bool piped = plan_.console == ConsoleMode::pipe;
-        if (mounted.fds.size() != (piped ? 1U : 2U))
-            fail("the machine sent {} descriptors", mounted.fds.size());
-        assembled.emplace();
-        assembled->notify = std::move(mounted.fds[0]);
-        if (!piped)
-            assembled->console = std::move(mounted.fds[1]);
-    }
+    if (!assembled)
+        assembled = descriptors_of(mounted);
     if (payload < 0)
         enter_scope(child.pid);
     if (running.network)

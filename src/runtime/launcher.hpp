@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include <string>
@@ -11,10 +12,13 @@
 #include "runtime/id_maps.hpp"
 #include "runtime/id_range.hpp"
 #include "runtime/machine_network.hpp"
+#include "runtime/namespaces.hpp"
 #include "runtime/plan.hpp"
+#include "runtime/protocol.hpp"
 #include "runtime/root.hpp"
 #include "runtime/scratch.hpp"
 #include "runtime/supervisor.hpp"
+#include "runtime/tree.hpp"
 #include "seccomp/program.hpp"
 
 namespace berth {
@@ -40,6 +44,10 @@ private:
     };
     /// Makes the machine, in the control group behind `payload`, or in its scope when negative.
     Running start(int payload);
+    namespaces::Child give_birth(int payload, const tree::Parts &parts,
+                                 std::optional<tree::Assembled> &assembled, unique_fd &ours, unique_fd &theirs);
+    void register_machine(int leader, const Running &running, int socket) const;
+    tree::Assembled descriptors_of(protocol::Message &mounted) const;
     void enter_scope(pid_t leader) const;
     void say(const std::string &text) const;
 
