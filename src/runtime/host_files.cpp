@@ -11,6 +11,7 @@
 
 #include "base/error.hpp"
 #include "base/io.hpp"
+#include "base/parse.hpp"
 #include "base/rooted.hpp"
 #include "runtime/mounts.hpp"
 
@@ -189,6 +190,9 @@ void settle_journal(const LaunchPlan &plan, int root) {
     if (link.mode == Mode::no)
         return;
     try {
+        // The ID is the tree's word: one that claims the host's would be given the host's own journal.
+        if (trim(read_file_if_there("/etc/machine-id").value_or("")) == plan.machine_id)
+            fail("the machine has the host's own machine ID");
         if (link.mode != Mode::automatic && ::access("/var/log/journal", F_OK) < 0)
             fail_errno("the host keeps no journal on disk (/var/log/journal)");
         if (link.mode == Mode::guest)

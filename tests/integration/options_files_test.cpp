@@ -193,6 +193,18 @@ TEST_F(Journal, HostThatKeepsNone) {
 }
 
 namespace {
+TEST_F(Journal, OfTheHostIsGivenToNoTreeThatClaimsItsId) {
+    const HostFile claimed("/etc/machine-id", id + "\n");
+    fs::create_directories("/var/log/journal/" + id);
+    EXPECT_NE(seen_with("--link-journal=auto"), "folder\nmounted");
+    EXPECT_NE(seen_with("--link-journal=try-host"), "folder\nmounted");
+    for (const char *mode : {"host", "guest"}) {
+        const Outcome refused = try_inside({"--uuid=" + id, std::string("--link-journal=") + mode}, "true");
+        EXPECT_EQ(refused.status, 1) << mode;
+        EXPECT_THAT(refused.err, HasSubstr("the host's own machine ID")) << mode;
+    }
+}
+
 class Credentials : public OptionTest {};
 } // namespace
 
