@@ -5,6 +5,7 @@
 #include <array>
 #include <format>
 #include <string_view>
+#include <utility>
 
 #include "image/filesystem.hpp"
 #include "image/partition_types.hpp"
@@ -109,7 +110,7 @@ private:
                 std::erase_if(bootable, [this](std::size_t at) { return !table_.partitions[at].bootable; })
                     > 0
                 && bootable.size() == 1)
-                generic = bootable;
+                generic = std::move(bootable);
         if (generic.size() == 1)
             use(generic.front(), "root");
         else
