@@ -60,12 +60,17 @@ private:
     int pidfd_;
 };
 
+/// The namespaces of others that /sys and /dev/mqueue show.
+std::vector<namespaces::Target> shown_in_tree(const JoinPlan &join) {
+    return {{.path = join.network, .flag = CLONE_NEWNET}, {.path = join.ipc, .flag = CLONE_NEWIPC}};
+}
+
 /// The namespaces of others that the machine is to be born into.
 std::vector<namespaces::Target> joined(const JoinPlan &join) {
-    return {{.path = join.network, .flag = CLONE_NEWNET},
-            {.path = join.ipc, .flag = CLONE_NEWIPC},
-            {.path = join.uts, .flag = CLONE_NEWUTS},
-            {.path = join.pid, .flag = CLONE_NEWPID}};
+    std::vector<namespaces::Target> targets = shown_in_tree(join);
+    targets.push_back({.path = join.uts, .flag = CLONE_NEWUTS});
+    targets.push_back({.path = join.pid, .flag = CLONE_NEWPID});
+    return targets;
 }
 
 } // namespace
@@ -118,10 +123,11 @@ Launcher::Running Launcher::start(int payload) {
     const tree::Parts parts{.ids = ids_, .image = image_, .scratch = scratch_};
     std::optional<tree::Assembled> assembled;
     if (plan_.users.enabled) {
+        const namespaces::Entered entered(shown_in_tree(plan_.join));
         assembled = tree::assemble(plan_, parts);
-        if (payload >= 0)
-            cgroup::give(payload, ids_.base());
     }
+    if (assembled && payload >= 0)
+        cgroup::give(payload, ids_.base());
     steps::reached("assembled");
     namespaces::Child child = give_birth(payload, parts, assembled, ours, theirs);
     Reaper reaper(child.pidfd.get());

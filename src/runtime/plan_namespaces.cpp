@@ -85,8 +85,8 @@ JoinPlan join(const MachineConfig &config) {
     if (!join.pid.empty() && config.exec.process_two)
         fail("{}: the small init of --as-pid2 must be PID 1, which it cannot be among the processes of another machine",
              origin_of(config, "exec.pid_of", "--pid-of"));
-    if (join.any() && config.users.mode != UsersConfig::Mode::no)
-        fail("{}: namespaces of others belong to their users, so a machine with users of its own cannot enter them",
+    if (!join.pid.empty() && config.users.mode != UsersConfig::Mode::no)
+        fail("{}: the processes of another machine belong to its users, so a machine with users of its own cannot mount their /proc",
              origin_of(config, "exec.private_users", "--private-users"));
     return join;
 }

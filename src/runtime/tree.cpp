@@ -133,9 +133,12 @@ Assembled assemble(const LaunchPlan &plan, const Parts &parts) {
         sources.push_back(sources::open(mount, base.get(), parts.ids, parts.scratch));
 
     api_mounts::mount_temporary(root, owner, plan.selinux_apifs_context);
-    if (plan.users.enabled && !plan.private_network())
-        api_mounts::mount_sys(root); // not the machine's network namespace, so not its to mount
     devices::mount(root, owner, plan.selinux_apifs_context);
+    // What shows namespaces that are not the machine's is not its to mount.
+    if (plan.users.enabled && !plan.private_network())
+        api_mounts::mount_sys(root);
+    if (plan.users.enabled && !plan.join.ipc.empty())
+        devices::mount_mqueue(root);
     const host_dir::HostDir host = host_dir::make(root, plan, owner);
     made.late.resize(sources.size());
     for (std::size_t i = 0; i < sources.size(); ++i) {
@@ -171,7 +174,8 @@ void finish(const LaunchPlan &plan, Assembled &assembled) {
     api_mounts::mount_proc(root, plan.private_network());
     if (!plan.users.enabled || plan.private_network())
         api_mounts::mount_sys(root);
-    devices::mount_mqueue(root);
+    if (!plan.users.enabled || plan.join.ipc.empty())
+        devices::mount_mqueue(root);
     api_mounts::cover_kernel_files(root, uuid_of(plan.boot_id));
     for (std::size_t i = 0; i < plan.mounts.size(); ++i)
         if (is_late(plan.mounts[i]))

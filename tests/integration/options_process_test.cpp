@@ -308,3 +308,25 @@ TEST_F(MoreProcess, NamespacesOfAnotherMachineAreEntered) {
     }
     EXPECT_EQ(one.exec({"echo", "undisturbed"}), "undisturbed");
 }
+
+TEST_F(MoreProcess, NamespacesOfAnotherMachineAreEnteredWithOtherUsers) {
+    for (const char *users : {"--private-users=no", "--private-users=131072"}) {
+        const Machine one("options-joined", {"-D", tree.path(), "-x", users, "--private-network",
+                                             "--hostname=joined"});
+        const std::string leader = std::to_string(one.leader());
+        // Not the machine's own, so that it may only look: at /sys, at the queues, and at its addresses.
+        const Words all{"-x", "--private-users=327680", "--network-of=options-joined",
+                        "--ipc-of=options-joined", "--uts-of=options-joined"};
+        for (const char *file : {"net", "ipc", "uts"})
+            EXPECT_EQ(inside(all, std::string("readlink /proc/self/ns/") + file),
+                      fs::read_symlink("/proc/" + leader + "/ns/" + file))
+                << users;
+        EXPECT_EQ(inside(all, "echo $(cat /proc/self/uid_map)"), "0 327680 65536");
+        EXPECT_EQ(inside(all, "hostname"), "joined");
+        EXPECT_EQ(inside(all, "ls /sys/class/net | grep -v -E 'tunl|sit|gre|ip6|erspan|ip_vti'"), "lo");
+        EXPECT_EQ(inside(all, "grep -c ' /dev/mqueue ' /proc/self/mounts"), "1");
+        for (const char *change : {"ip link set lo down", "mount -o remount,rw /sys", "umount /dev/mqueue"})
+            EXPECT_NE(try_inside(all, change).status, 0) << change;
+        EXPECT_EQ(one.exec({"cat", "/sys/class/net/lo/operstate"}), "unknown");
+    }
+}
