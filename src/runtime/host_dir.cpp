@@ -110,7 +110,7 @@ unique_fd bind_notify_socket(int host, uid_t owner) {
 
 } // namespace
 
-HostDir make(int root, const LaunchPlan &plan, uid_t owner) {
+HostDir make(int root, const LaunchPlan &plan, uid_t owner, const UnixExport &exported) {
     HostDir made;
     const std::string id = std::to_string(owner);
     made.mount = mounts::new_filesystem("tmpfs",
@@ -130,6 +130,10 @@ HostDir make(int root, const LaunchPlan &plan, uid_t owner) {
     make_inaccessible(host, owner);
     copy_os_release(host, owner);
     make_credentials(host, plan.credentials, owner);
+    if (const unique_fd shared = exported.clone()) {
+        const unique_fd at = make_folder(host, "unix-export", 0755, owner);
+        mounts::attach(shared.get(), at.get(), "/run/host/unix-export");
+    }
     made.notify = bind_notify_socket(host, owner);
     return made;
 }

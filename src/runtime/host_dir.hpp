@@ -8,6 +8,7 @@
 
 #include "base/unique_fd.hpp"
 #include "runtime/plan.hpp"
+#include "runtime/unix_export.hpp"
 
 namespace berth::host_dir {
 
@@ -18,9 +19,9 @@ struct HostDir {
 };
 
 /// Makes /run/host in the tree behind `root`, whose /run is mounted already: container-manager,
-/// container-uuid, os-release, incoming, inaccessible/, credentials/ and the notify socket. They
-/// belong to the user `owner`.
-[[nodiscard]] HostDir make(int root, const LaunchPlan &plan, uid_t owner);
+/// container-uuid, os-release, incoming, inaccessible/, credentials/, unix-export/ and the
+/// notify socket. They belong to the user `owner`.
+[[nodiscard]] HostDir make(int root, const LaunchPlan &plan, uid_t owner, const UnixExport &exported);
 
 /// Makes /run/host read-only, when all is in place.
 void seal(const HostDir &host);

@@ -120,7 +120,7 @@ tree::Assembled Launcher::descriptors_of(protocol::Message &mounted) const {
 
 Launcher::Running Launcher::start(int payload) {
     auto [ours, theirs] = protocol::make_pair();
-    const tree::Parts parts{.ids = ids_, .image = image_, .scratch = scratch_};
+    const tree::Parts parts{.ids = ids_, .image = image_, .scratch = scratch_, .exported = exported_};
     std::optional<tree::Assembled> assembled;
     if (plan_.users.enabled) {
         const namespaces::Entered entered(shown_in_tree(plan_.join));

@@ -19,6 +19,7 @@
 #include "runtime/scratch.hpp"
 #include "runtime/supervisor.hpp"
 #include "runtime/tree.hpp"
+#include "runtime/unix_export.hpp"
 #include "seccomp/program.hpp"
 
 namespace berth {
@@ -35,6 +36,7 @@ public:
 private:
     /// A mount namespace of our own, for mounts that outlast reboots or are not the machine's.
     void leave_host_mounts();
+    void export_sockets();
     void settle_users();
     void load_filter();
     void attach_image();
@@ -52,6 +54,7 @@ private:
     void say(const std::string &text) const;
 
     LaunchPlan plan_;
+    UnixExport exported_;
     std::unique_ptr<IdRange> range_; ///< a picked one
     IdMaps ids_;
     Scratch scratch_;

@@ -45,6 +45,7 @@ bool needs_scratch(const std::vector<MountPlan> &mounts) {
 Launcher::Launcher(LaunchPlan plan) : plan_(std::move(plan)) {
     const bool own_mounts = plan_.root.upper == Upper::Kind::ephemeral || plan_.users.enabled
                             || !plan_.root.image.empty();
+    export_sockets();
     if (own_mounts)
         leave_host_mounts();
     root::prepare_staging();
@@ -52,6 +53,7 @@ Launcher::Launcher(LaunchPlan plan) : plan_(std::move(plan)) {
         tree_template::instantiate(plan_.root.template_tree, plan_.root.layers.front());
     locks_ = root::lock_layers(plan_.root);
     settle_users();
+    exported_.give(ids_.base());
     steps::reached("users");
     attach_image();
     root::prepare_upper(plan_.root, ids_.map_trees());
@@ -60,6 +62,13 @@ Launcher::Launcher(LaunchPlan plan) : plan_(std::move(plan)) {
         scratch_.begin();
     load_filter();
     steps::reached("locked");
+}
+
+/// An init may offer what programs of the host want to reach, such as its sshd.
+void Launcher::export_sockets() {
+    if (plan_.mode == ExecMode::boot && !exported_.mount(plan_.name))
+        say(std::format("The sockets of another machine {} are in the way: those of this one are not shown on the host.",
+                        plan_.name));
 }
 
 void Launcher::load_filter() {

@@ -139,7 +139,7 @@ Assembled assemble(const LaunchPlan &plan, const Parts &parts) {
         api_mounts::mount_sys(root);
     if (plan.users.enabled && !plan.join.ipc.empty())
         devices::mount_mqueue(root);
-    const host_dir::HostDir host = host_dir::make(root, plan, owner);
+    const host_dir::HostDir host = host_dir::make(root, plan, owner, parts.exported);
     made.late.resize(sources.size());
     for (std::size_t i = 0; i < sources.size(); ++i) {
         if (is_late(plan.mounts[i]))

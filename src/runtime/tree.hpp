@@ -16,6 +16,7 @@
 #include "runtime/plan.hpp"
 #include "runtime/root.hpp"
 #include "runtime/scratch.hpp"
+#include "runtime/unix_export.hpp"
 
 namespace berth::tree {
 
@@ -24,6 +25,7 @@ struct Parts {
     IdMaps &ids;
     const std::vector<root::Partition> &image; ///< of the disk image, or empty
     Scratch &scratch;
+    const UnixExport &exported;
 };
 
 struct Assembled {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // How machines end, and that they can be started again at once.
+#include <fcntl.h>
 #include <signal.h>
 
 #include <memory>
@@ -8,6 +9,7 @@
 #include "base/io.hpp"
 #include "support/host_test.hpp"
 #include "support/machine.hpp"
+#include "support/options.hpp"
 #include "support/trees.hpp"
 
 using namespace berth::test;
@@ -27,6 +29,11 @@ protected:
     }
     [[nodiscard]] std::string toml() const {
         return "[root]\ndirectory = \"" + tree.path().native() + "\"\nupper = \"ephemeral\"\n";
+    }
+
+    /// Takes away what a killed launcher left: where sockets are shown on the host.
+    void start_again() const {
+        EXPECT_EQ(run(run_words("mortal", on_tree({"--boot"}), {"exit", "0"})).status, 0);
     }
 
     SmallTree tree;
@@ -144,6 +151,7 @@ TEST_F(Lifecycle, KillingALauncherEndsABootedMachine) {
     machine.launcher().send_signal(SIGKILL);
     machine.launcher().wait();
     EXPECT_TRUE(eventually([] { return listed().empty(); }));
+    start_again();
 }
 
 TEST_F(Lifecycle, KillingALauncherAtAnyStepLeavesNothing) {
@@ -155,6 +163,27 @@ TEST_F(Lifecycle, KillingALauncherAtAnyStepLeavesNothing) {
         launcher.wait();
     }
     EXPECT_TRUE(eventually([] { return listed().empty(); }));
+    start_again();
+}
+
+TEST_F(Lifecycle, SocketsOfAMachineAreShownOnTheHost) {
+    const std::string place = "/run/systemd/nspawn/unix-export/exporter";
+    for (const char *users : {"--private-users=no", "--private-users=131072"}) {
+        Machine machine("exporter", on_tree({"--boot", users}), {"ready"});
+        machine.exec({"sh", "-c",
+                      "cd /run/host/unix-export; mkfifo here; echo content > file; ln -s /etc/passwd link"});
+        EXPECT_EQ(berth::read_file(place + "/file"), "content\n");
+        EXPECT_EQ(owner_of(place + "/here"),
+                  std::string(users).ends_with("no") ? "0:0 644" : "131072:131072 644");
+        EXPECT_EQ(::open((place + "/link").c_str(), O_RDONLY | O_CLOEXEC), -1);
+        EXPECT_EQ(errno, ELOOP);
+        // One of the same name that nobody knows of is left alone.
+        const Outcome other =
+            run(run_words("exporter", on_tree({"--boot", "--register=no"}), {"exit", "0"}));
+        EXPECT_EQ(other.status, 0) << other.err;
+        EXPECT_EQ(berth::read_file(place + "/file"), "content\n");
+    }
+    EXPECT_FALSE(std::filesystem::exists(place));
 }
 
 TEST_F(Lifecycle, TerminationSignalIsPassedOnAndThenInsistedOn) {

@@ -15,6 +15,7 @@ namespace {
 struct Kind {
     const char *name;
     Words options;
+    Words command{"true"};
 };
 
 const std::vector<Kind> kinds{
@@ -24,6 +25,7 @@ const std::vector<Kind> kinds{
     {"Network", {"-x", "-U", "--network-zone=steps", "--port=18080:80"}},
     {"Scratch", {"-x", "--bind=:/mnt"}},
     {"Time", {"-x", "--private-time=yes"}},
+    {"Boot", {"-x", "-U", "--boot"}, {"exit", "0"}},
 };
 
 const std::vector<const char *> steps{"users",      "locked",  "assembled", "born", "mapped", "linked",
@@ -46,12 +48,12 @@ TEST_P(Killed, LeavesNothingAfterTheNextStart) {
     const std::string before = left_elsewhere();
     Words options = kind.options;
     options.insert(options.begin(), {"-D", tree.path().native(), "--pipe"});
-    Words killed = run_words("stepped", options, {"true"});
+    Words killed = run_words("stepped", options, kind.command);
     killed.insert(killed.begin(), {"env", std::string("BERTH_DIE_AT=") + step});
     EXPECT_EQ(run(killed).status, 128 + SIGKILL) << "the build has no hooks";
     // By itself the kernel ends the machine with its launcher; nobody has to be asked for the name.
     EXPECT_TRUE(eventually([&] { return listed().empty(); })) << "the machine outlives its launcher";
-    const Outcome next = run(run_words("stepped", options, {"true"}));
+    const Outcome next = run(run_words("stepped", options, kind.command));
     EXPECT_EQ(next.status, 0) << next.err;
     EXPECT_EQ(left_elsewhere(), before);
 }
