@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "base/unique_fd.hpp"
+#include "peer_differences.hpp"
 #include "support/machine.hpp"
 #include "support/options.hpp"
 #include "support/snapshot.hpp"
@@ -192,6 +193,9 @@ const std::vector<OptionRow> rows{
 
 TEST_P(Mounts, HoldInside) {
     check(GetParam());
+}
+TEST_P(Mounts, HoldForThePeer) {
+    check_beside_peer(GetParam(), option_difference("Mounts", GetParam().name));
 }
 INSTANTIATE_TEST_SUITE_P(Options, Mounts, testing::ValuesIn(rows), name_of_row);
 

@@ -10,6 +10,7 @@
 
 #include "base/io.hpp"
 #include "base/parse.hpp"
+#include "peer_differences.hpp"
 #include "support/machine.hpp"
 #include "support/options.hpp"
 
@@ -162,6 +163,9 @@ const std::vector<OptionRow> rows{
 };
 TEST_P(ProcessOptions, HoldInside) {
     check(GetParam());
+}
+TEST_P(ProcessOptions, HoldForThePeer) {
+    check_beside_peer(GetParam(), option_difference("ProcessOptions", GetParam().name));
 }
 INSTANTIATE_TEST_SUITE_P(Options, ProcessOptions, testing::ValuesIn(rows), name_of_row);
 

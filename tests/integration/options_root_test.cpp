@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // What becomes the root: --volatile=, --read-only, --pivot-root=, --template=; and the machine's ID.
+#include "peer_differences.hpp"
 #include "support/machine.hpp"
 #include "support/options.hpp"
 #include "support/snapshot.hpp"
@@ -92,6 +93,9 @@ const std::vector<OptionRow> rows{
 };
 TEST_P(Root, HoldInside) {
     check(GetParam());
+}
+TEST_P(Root, HoldForThePeer) {
+    check_beside_peer(GetParam(), option_difference("Root", GetParam().name));
 }
 INSTANTIATE_TEST_SUITE_P(Options, Root, testing::ValuesIn(rows), name_of_row);
 

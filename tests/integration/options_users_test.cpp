@@ -6,6 +6,7 @@
 
 #include "base/io.hpp"
 #include "base/parse.hpp"
+#include "peer_differences.hpp"
 #include "support/machine.hpp"
 #include "support/options.hpp"
 #include "support/snapshot.hpp"
@@ -81,6 +82,10 @@ class Users : public OptionRows {};
 TEST_P(Users, HoldInside) {
     fs::create_directory(tree / "mnt");
     check(GetParam());
+}
+TEST_P(Users, HoldForThePeer) {
+    fs::create_directory(tree / "mnt");
+    check_beside_peer(GetParam(), option_difference("Users", GetParam().name));
 }
 INSTANTIATE_TEST_SUITE_P(Options, Users, testing::ValuesIn(rows), name_of_row);
 

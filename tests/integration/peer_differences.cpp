@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "peer_differences.hpp"
 
+#include <algorithm>
 #include <array>
 
 namespace berth::test {
@@ -27,9 +28,9 @@ constexpr std::array table{
         "a copy in the tmpfs of /run/host, not a mount of the host's file: nothing of the host's storage is shown"},
     Difference{"", "mount /run/host/os-release",
         "as above: a copy needs no mount"},
-    Difference{"", "host /run/host/unix-export",
-        "not offered yet: sockets of the machine are not shown on the host"},
-    Difference{"", "mount /run/host/unix-export",
+    Difference{"plain console network users pick process mounts volatile state", "host /run/host/unix-export",
+        "only what an init offers is shown on the host"},
+    Difference{"plain console network users pick process mounts volatile state", "mount /run/host/unix-export",
         "as above"},
     Difference{"", "mount /run/host/incoming",
         "mounts come into a running machine by its namespaces, not through this folder, which is there for programs that look for it"},
@@ -78,12 +79,25 @@ constexpr std::array table{
     Difference{"state", "mount /var",
         "as above; device nodes in it are no devices"},
 };
+constexpr std::array<OptionDifference, 0> option_table{
+};
 // clang-format on
 
 } // namespace
 
 std::span<const Difference> peer_differences() {
     return table;
+}
+
+std::span<const OptionDifference> option_differences() {
+    return option_table;
+}
+
+std::string_view option_difference(std::string_view suite, std::string_view row) {
+    const auto found = std::ranges::find_if(option_table, [&](const OptionDifference &one) {
+        return one.suite == suite && one.row == row;
+    });
+    return found == option_table.end() ? std::string_view{} : found->reason;
 }
 
 } // namespace berth::test

@@ -15,4 +15,17 @@ struct Difference {
 
 [[nodiscard]] std::span<const Difference> peer_differences();
 
+/// A row of the tables of options of which systemd-nspawn makes something else.
+struct OptionDifference {
+    std::string_view suite;
+    std::string_view row;     ///< its name
+    std::string_view options; ///< as people know them
+    std::string_view reason;
+};
+
+[[nodiscard]] std::span<const OptionDifference> option_differences();
+
+/// The reason why the row differs, or empty.
+[[nodiscard]] std::string_view option_difference(std::string_view suite, std::string_view row);
+
 } // namespace berth::test

@@ -158,15 +158,29 @@ INSTANTIATE_TEST_SUITE_P(Options, Peer, testing::ValuesIn(variants), name_of);
 
 } // namespace
 
-TEST(PeerDifferences, AreToldToPeople) {
-    constexpr std::string_view heading = "## What a machine sees of itself\n";
+namespace {
+
+/// A section of differences.md, with its heading.
+std::string section(const std::string &heading) {
     const std::string page = berth::read_file(BERTH_DIFFERENCES);
     const auto begin = page.find(heading);
-    ASSERT_NE(begin, std::string::npos) << BERTH_DIFFERENCES;
+    EXPECT_NE(begin, std::string::npos) << BERTH_DIFFERENCES << " has no " << heading;
+    if (begin == std::string::npos)
+        return {};
     const auto end = std::min(page.find("\n## ", begin), page.size());
-    std::string wanted(heading);
+    return std::string(berth::trim(page.substr(begin, end - begin)));
+}
+
+} // namespace
+
+TEST(PeerDifferences, AreToldToPeople) {
+    std::string wanted = "## What a machine sees of itself\n";
     for (const Difference &one : peer_differences())
         wanted += std::format("\n- `{}`{}: {}", one.key,
                               one.variants.empty() ? "" : std::format(" ({})", one.variants), one.reason);
-    EXPECT_EQ(berth::trim(page.substr(begin, end - begin)), berth::trim(wanted));
+    EXPECT_EQ(section("## What a machine sees of itself\n"), wanted);
+    wanted = "## Options one by one\n";
+    for (const OptionDifference &one : option_differences())
+        wanted += std::format("\n- `{}`: {}", one.options, one.reason);
+    EXPECT_EQ(section("## Options one by one\n"), wanted);
 }

@@ -6,6 +6,7 @@
 #include <optional>
 #include <ostream>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "support/host_test.hpp"
@@ -34,6 +35,9 @@ protected:
     /// As try_inside(); the line must succeed. Returns what it printed, without the last newline.
     std::string inside(const Words &options, const std::string &line) const;
     void check(const OptionRow &row) const;
+    /// Gives the row to systemd-nspawn, for which the same must hold, unless `differs` says why
+    /// not, and then it must not. An option that it does not know is no difference.
+    void check_beside_peer(const OptionRow &row, std::string_view differs) const;
     [[nodiscard]] std::string expanded(std::string text) const;
 
     SmallTree tree;
