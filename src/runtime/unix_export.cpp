@@ -64,7 +64,7 @@ bool UnixExport::mount(const std::string &name) {
             fail_errno("unmounting {}", place);
     }
     const unique_fd made = mounts::new_filesystem(
-        "tmpfs", {{"source", source}, {"mode", "0755"}, {"size", "4m"}, {"nr_inodes", "1k"}},
+        "tmpfs", {{"source", source}, {"mode", "0755"}, {"size", "4m"}, {"nr_inodes", "64"}},
         MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NOSYMFOLLOW);
     mounts::attach(made.get(), open_folder(place, O_PATH).get(), place);
     place_ = place;
