@@ -5,6 +5,8 @@
 
 #include <signal.h>
 
+#include <cstdlib>
+#include <format>
 #include <fstream>
 
 #include "base/error.hpp"
@@ -62,6 +64,9 @@ const Words Machine::idle{"sh", "-c", "echo up; exec sleep infinity"};
 
 Words run_words(const std::string &name, const Words &options, const Words &command) {
     Words words{"berth", "run", "--quiet", "--machine=" + name};
+    // gcov(1) writes what it counted by path, as programs end or exec.
+    if (const char *counters = ::getenv("BERTH_TEST_COVERAGE")) // NOLINT(concurrency-mt-unsafe): one thread
+        words.push_back(std::format("--bind={0}:{0}:rootidmap", counters));
     words.insert(words.end(), options.begin(), options.end());
     words.insert(words.end(), command.begin(), command.end());
     return words;

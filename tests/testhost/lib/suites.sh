@@ -117,7 +117,10 @@ meson_tests() {
 suite_integration() {
     need_test_host
     install_project "$test_host"
-    gtest_suite integration "$1" exec_in_host "$test_host" --
+    local environment=()
+    # Where what runs inside machines writes its counters, too.
+    [[ $variant != coverage ]] || environment=(--env BERTH_TEST_COVERAGE=/build)
+    gtest_suite integration "$1" exec_in_host "$test_host" "${environment[@]}" --
     # What the tests themselves cannot say: the host's view of it all.
     exec_in_host "$test_host" -- journalctl --no-pager >"$results/integration.journal" || true
 }
