@@ -113,8 +113,8 @@ TEST_F(ImageLife, KilledAtAnyStepLeavesNothing) {
     // Killed at the nth such call; the exit status, once what it sent is closed.
     const auto killed_at = [&image](const char *call, unsigned n) {
         Attachment attachment(image.path(),
-                              {"strace", "-qq", "-o", "/dev/null", "-e", std::format("trace={}", call), "-e",
-                               std::format("inject={}:signal=KILL:when={}", call, n)});
+                              under_strace({std::format("--trace={}", call),
+                                            std::format("--inject={}:signal=KILL:when={}", call, n)}));
         (void)attachment.receive_all();
         return attachment.process().wait();
     };

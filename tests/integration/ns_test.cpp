@@ -170,8 +170,8 @@ TEST_F(NamespacesHeld, WhatAKilledProcessLeavesIsSwept) {
     const Machine machine("ns-killed", options());
     const Released guard{"spare"};
     const auto killed_at = [](const char *call, const Words &words) {
-        Words all{"strace", "-qq", "-o", "/dev/null", "-e", std::string("inject=") + call + ":signal=KILL",
-                  "berth"};
+        Words all = under_strace({"-e", std::string("inject=") + call + ":signal=KILL"});
+        all.emplace_back("berth");
         all.insert(all.end(), words.begin(), words.end());
         EXPECT_NE(run(all).status, 0);
     };

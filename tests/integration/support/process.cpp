@@ -232,6 +232,12 @@ void Process::resize(unsigned short rows, unsigned short columns) const {
         fail_errno("resizing the terminal of {}", command_);
 }
 
+Words under_strace(const Words &options) {
+    Words words{"strace", "-qq", "--output=/dev/null", "--env=ASAN_OPTIONS=detect_leaks=0"};
+    words.insert(words.end(), options.begin(), options.end());
+    return words;
+}
+
 Outcome run(const Words &words, std::string_view input) {
     Process process(words);
     process.write(input);

@@ -85,6 +85,9 @@ struct Outcome {
     std::string err;
 };
 
+/// Begins a command under strace(1), where AddressSanitizer cannot look for leaks.
+[[nodiscard]] Words under_strace(const Words &options);
+
 /// Runs a program to its end.
 [[nodiscard]] Outcome run(const Words &words, std::string_view input = {});
 
