@@ -13,6 +13,7 @@
 #include "base/parse.hpp"
 #include "base/rooted.hpp"
 #include "runtime/api_mounts.hpp"
+#include "runtime/bound_users.hpp"
 #include "runtime/devices.hpp"
 #include "runtime/fs_identity.hpp"
 #include "runtime/host_files.hpp"
@@ -137,6 +138,7 @@ Assembled assemble(const LaunchPlan &plan, const Parts &parts) {
         api_mounts::mount_sys(root); // not the machine's network namespace, so not its to mount
     devices::mount(root, owner, plan.selinux_apifs_context);
     const host_dir::HostDir host = host_dir::make(root, plan, owner);
+    made.guests = bound_users::settle(plan.users, parts.users, root, host.mount.get(), parts.ids);
     made.late.resize(sources.size());
     for (std::size_t i = 0; i < sources.size(); ++i) {
         if (is_late(plan.mounts[i]))

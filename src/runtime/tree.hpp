@@ -16,6 +16,7 @@
 #include "runtime/plan.hpp"
 #include "runtime/root.hpp"
 #include "runtime/scratch.hpp"
+#include "user/host_user.hpp"
 
 namespace berth::tree {
 
@@ -24,6 +25,7 @@ struct Parts {
     IdMaps &ids;
     const std::vector<root::Partition> &image; ///< of the disk image, or empty
     Scratch &scratch;
+    const std::vector<user::HostUser> &users; ///< of the host's, to be known inside
 };
 
 struct Assembled {
@@ -34,6 +36,7 @@ struct Assembled {
     /// Sources of the plan's mounts that belong below /proc or /sys, as the plan has them; empty
     /// for all others.
     std::vector<unique_fd> late;
+    std::vector<Guest> guests; ///< users of the host that must be themselves in the user namespace
 };
 
 /// Mounts all that is not tied to the machine's namespaces on root::staging.
