@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "base/names.hpp"
 
+#include <algorithm>
 #include <cctype>
 #include <cstdint>
 #include <format>
@@ -11,7 +12,8 @@ namespace berth {
 
 namespace {
 
-constexpr std::size_t max_name = 64; // HOST_NAME_MAX
+constexpr std::size_t max_name = 64;      // HOST_NAME_MAX
+constexpr std::size_t max_user_name = 31; // utmp(5) has no room for more
 
 bool plain(char c) noexcept {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
@@ -39,6 +41,12 @@ bool machine_name_valid(std::string_view name) noexcept {
         before = c;
     }
     return before != '.' && before != '-';
+}
+
+bool user_name_valid(std::string_view name) noexcept {
+    const auto fits = [](char c) { return plain(c) || c == '-' || c == '_' || c == '.'; };
+    return !name.empty() && name.size() <= max_user_name && std::ranges::all_of(name, fits)
+           && name.front() != '-' && name.front() != '.' && (name.front() < '0' || name.front() > '9');
 }
 
 void require_machine_name(std::string_view name) {

@@ -17,6 +17,10 @@ void require_machine_name(std::string_view name);
 /// The nearest valid machine name: other characters dropped, cut to 64. May come out empty.
 [[nodiscard]] std::string clean_machine_name(std::string_view name);
 
+/// A name that a user or group can have: letters, digits, "-", "_" and ".", the first of them a
+/// letter or "_", 1 to 31 characters. Such a name is fit to be part of a file's.
+[[nodiscard]] bool user_name_valid(std::string_view name) noexcept;
+
 /// Escapes text for use in a unit name, as systemd-escape(1) does without options.
 [[nodiscard]] std::string unit_escape(std::string_view text);
 

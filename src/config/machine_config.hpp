@@ -112,6 +112,12 @@ struct ExecConfig {
     std::vector<Credential> credentials;
 };
 
+/// A user of the host that the machine knows, too: --bind-user= of systemd-nspawn(1).
+struct BindUser {
+    std::string name;
+    Origin origin;
+};
+
 /// --private-users= and --private-users-ownership= of systemd-nspawn(1).
 struct UsersConfig {
     enum class Mode : std::uint8_t {
@@ -127,8 +133,8 @@ struct UsersConfig {
     std::uint32_t base = 0;
     std::uint32_t count = 65536;
     std::optional<Ownership> ownership;
-    std::vector<std::string> bind_users;
-    std::string bind_user_shell;
+    std::vector<BindUser> bind_users;
+    std::optional<std::string> bind_user_shell; ///< empty: the one each has on the host
 };
 
 /// How users of a bind mount are mapped: the mount options of systemd-nspawn(1) by their names.

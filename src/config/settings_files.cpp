@@ -3,6 +3,8 @@
 #include <array>
 
 #include "base/error.hpp"
+#include "base/names.hpp"
+#include "base/parse.hpp"
 #include "config/mount_syntax.hpp"
 #include "config/settings_tables.hpp"
 #include "config/values.hpp"
@@ -20,6 +22,21 @@ Volatile volatile_mode(std::string_view value) {
     if (value == "state")
         return Volatile::state;
     return truth(value) ? Volatile::yes : Volatile::no;
+}
+
+BindUser bind_user(std::string_view value, const Origin &origin) {
+    if (!user_name_valid(value))
+        fail("\"{}\" is no name of a user", c_escape(value));
+    return {.name = std::string(value), .origin = origin};
+}
+
+std::optional<std::string> bind_user_shell(std::string_view value) {
+    if (value.starts_with('/'))
+        return std::string(value);
+    const auto of_host = parse_bool(value);
+    if (!of_host)
+        fail("\"{}\" is not yes, no or an absolute path", value);
+    return *of_host ? std::optional<std::string>("") : std::nullopt;
 }
 
 constexpr std::array<std::pair<std::string_view, UsersConfig::Ownership>, 4> ownerships{{
@@ -56,10 +73,10 @@ constexpr std::array table{
         [](C &c, V v, const O &o) { c.mounts.push_back(parse_overlay(v, true, o)); }},
     Setting{"files", "private_users_ownership", "PrivateUsersOwnership", "private-users-ownership", 0, text, "MODE", "", privileged, "owners of the tree's files: auto, map, chown or off",
         [](C &c, V v, const O &) { c.users.ownership = choice(v, ownerships); }},
-    Setting{"files", "bind_user", "BindUser*", "bind-user", 0, list, "NAME", "", privileged, "make a user of the host known inside",
-        [](C &c, V v, const O &) { c.users.bind_users.emplace_back(v); }},
-    Setting{"files", "bind_user_shell", "", "bind-user-shell", 0, text, "BOOL|PATH", "", privileged, "shell of those users inside",
-        [](C &c, V v, const O &) { c.users.bind_user_shell = v; }},
+    Setting{"files", "bind_user", "BindUser*", "bind-user", 0, list, "NAME", "", privileged, "make a user of the host known inside, with the home directory",
+        [](C &c, V v, const O &o) { c.users.bind_users.push_back(bind_user(v, o)); }},
+    Setting{"files", "bind_user_shell", "", "bind-user-shell", 0, text, "BOOL|PATH", "", privileged, "their shell: yes for the one each has on the host, no, or a path",
+        [](C &c, V v, const O &) { c.users.bind_user_shell = bind_user_shell(v); }},
 };
 // clang-format on
 

@@ -6,11 +6,21 @@
 
 #include <cstdint>
 #include <map>
+#include <string>
+#include <vector>
 
 #include "base/unique_fd.hpp"
 #include "runtime/user_namespace.hpp"
 
 namespace berth {
+
+/// A user of the host and its private group, and what they are in the machine.
+struct Guest {
+    std::string name;
+    uid_t uid = 0;
+    gid_t gid = 0;
+    std::uint32_t inside = 0; ///< as user and as group
+};
 
 class IdMaps {
 public:
@@ -24,7 +34,10 @@ public:
     /// The machine's root as the host knows it.
     [[nodiscard]] std::uint32_t base() const { return base_; }
     [[nodiscard]] bool map_trees() const { return map_trees_; }
-    [[nodiscard]] user_namespace::Maps of_machine() const;
+    [[nodiscard]] std::uint32_t count() const { return count_; }
+    /// The machine's own range, in which `guests` have the IDs that they have inside. Throws Error
+    /// when one of them is a user of the machine anyway, or another guest.
+    [[nodiscard]] user_namespace::Maps of_machine(const std::vector<Guest> &guests = {}) const;
 
     /// Maps the detached mount `mount`, which shows the tree `root`, onto the machine's users,
     /// should its files have others.
@@ -36,9 +49,15 @@ public:
     /// Maps one user and group: those who own `source` are `uid` and `gid` of the machine.
     void map_owner(int mount, const struct stat &source, uid_t uid, gid_t gid, bool recursive) const;
 
+    /// Maps the user and group of `guest` onto those it is inside, and nobody else.
+    void map_guest(int mount, const Guest &guest, bool recursive) const;
+
 private:
     /// A namespace that maps a range from `tree_base` on to ours.
     int namespace_for(std::uint32_t tree_base);
+    /// The map of users or, with `id` their member for it, of groups.
+    [[nodiscard]] std::vector<user_namespace::Range> ranges_with(std::vector<Guest> guests,
+                                                                 std::uint32_t Guest::*id) const;
 
     std::uint32_t base_;
     std::uint32_t count_;

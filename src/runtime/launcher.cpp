@@ -16,6 +16,7 @@
 
 #include "base/error.hpp"
 #include "base/pidfd.hpp"
+#include "runtime/bound_users.hpp"
 #include "runtime/cgroup.hpp"
 #include "runtime/inner.hpp"
 #include "runtime/kept_unit.hpp"
@@ -120,7 +121,9 @@ tree::Assembled Launcher::descriptors_of(protocol::Message &mounted) const {
 
 Launcher::Running Launcher::start(int payload) {
     auto [ours, theirs] = protocol::make_pair();
-    const tree::Parts parts{.ids = ids_, .image = image_, .scratch = scratch_, .exported = exported_};
+    const std::vector<user::HostUser> users = bound_users::look_up(plan_.users);
+    const tree::Parts parts{
+        .ids = ids_, .image = image_, .scratch = scratch_, .exported = exported_, .users = users};
     std::optional<tree::Assembled> assembled;
     if (plan_.users.enabled) {
         const namespaces::Entered entered(shown_in_tree(plan_.join));
@@ -134,7 +137,7 @@ Launcher::Running Launcher::start(int payload) {
     steps::reached("born");
     if (assembled) {
         tree::release();
-        user_namespace::write_maps(child.pid, ids_.of_machine());
+        user_namespace::write_maps(child.pid, ids_.of_machine(assembled->guests));
         protocol::send(ours.get(), protocol::Kind::mapped);
     }
     steps::reached("mapped");

@@ -53,6 +53,8 @@ struct UsersPlan {
     std::uint32_t base = 0;
     std::uint32_t count = 65536;
     UsersConfig::Ownership ownership = UsersConfig::Ownership::off;
+    std::vector<BindUser> bound;            ///< users of the host, each once
+    std::optional<std::string> bound_shell; ///< theirs inside; empty: the one each has on the host
 };
 
 /// One mount into the tree, beyond those every machine has. Host paths are resolved already.

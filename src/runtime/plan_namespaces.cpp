@@ -2,6 +2,7 @@
 // Namespaces: those of the users, and those that are shared with others.
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "base/env_file.hpp"
@@ -37,6 +38,20 @@ std::uint32_t base_of_tree(const RootPlan &root) {
     return st.st_uid & 0xffff0000U;
 }
 
+void plan_bound(const MachineConfig &config, UsersPlan &users) {
+    for (const BindUser &user : config.users.bind_users) {
+        if (!users.enabled)
+            fail("{}: a user of the host needs a user namespace to be mapped into: add --private-users=",
+                 user.origin.text);
+        if (!std::ranges::contains(users.bound, user.name, &BindUser::name))
+            users.bound.push_back(user);
+    }
+    users.bound_shell = config.users.bind_user_shell;
+    if (users.bound_shell && users.bound.empty())
+        fail("{}: there is no user to have this shell: add --bind-user=",
+             origin_of(config, "files.bind_user_shell", "--bind-user-shell"));
+}
+
 } // namespace
 
 UsersPlan users(const MachineConfig &config, const RootPlan &root) {
@@ -63,9 +78,7 @@ UsersPlan users(const MachineConfig &config, const RootPlan &root) {
     if (users.ownership == Ownership::chown && root.is_overlay())
         fail("{}: layers are never written to, so their files keep their owners; use map",
              origin_of(config, "files.private_users_ownership", "--private-users-ownership"));
-    if (!config.users.bind_users.empty())
-        fail("{}: users of the host are not bound into machines yet",
-             origin_of(config, "files.bind_user", "--bind-user"));
+    plan_bound(config, users);
     return users;
 }
 

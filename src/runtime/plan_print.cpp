@@ -100,10 +100,14 @@ Json model(const MountPlan &mount) {
 Json model(const UsersPlan &users) {
     if (!users.enabled)
         return {{"private", false}};
+    Json bound = Json::array();
+    for (const BindUser &user : users.bound)
+        bound.push_back(user.name);
     return {{"private", true},
             {"base", users.pick ? Json("picked at the start") : Json(users.base)},
             {"count", users.count},
-            {"ownership", name_of(users.ownership)}};
+            {"ownership", name_of(users.ownership)},
+            {"bound", bound}};
 }
 
 Json model(const ProcessPlan &process) {

@@ -2,19 +2,15 @@
 #include "runtime/seccomp.hpp"
 
 #include <fcntl.h>
-#include <spawn.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 
-#include <csignal>
 #include <format>
 #include <optional>
 
 #include "base/error.hpp"
 #include "base/io.hpp"
-#include "base/parse.hpp"
 #include "base/unique_fd.hpp"
+#include "runtime/helper.hpp"
 #include "runtime/syscall_filters.hpp"
 #include "seccomp/bundle.hpp"
 
@@ -97,20 +93,6 @@ void store(const std::string &key, std::string_view data, const Places &places) 
         fail_errno("naming {}", (places.cache / key).native());
 }
 
-/// An unnamed file in memory, for what a program prints.
-[[nodiscard]] unique_fd memory_file() {
-    unique_fd file(::memfd_create("berth-seccomp", MFD_CLOEXEC));
-    if (!file)
-        fail_errno("creating a file in memory");
-    return file;
-}
-
-[[nodiscard]] std::string content(int file, std::string_view what) {
-    if (::lseek(file, 0, SEEK_SET) < 0)
-        fail_errno("reading {}", what);
-    return read_all(file, what);
-}
-
 /// The words to start the compiler with.
 [[nodiscard]] std::vector<std::string> command_for(const Request &request, const Places &places) {
     std::vector<std::string> words{places.compiler.native(),
@@ -122,56 +104,6 @@ void store(const std::string &key, std::string_view data, const Places &places) 
     return words;
 }
 
-/// Starts `words` with nothing on stdin, no environment, and no signal blocked or ignored.
-[[nodiscard]] pid_t start(std::vector<std::string> words, int output, int errors) {
-    std::vector<char *> pointers;
-    pointers.reserve(words.size() + 1);
-    for (std::string &word : words)
-        pointers.push_back(word.data());
-    pointers.push_back(nullptr);
-    char *nothing = nullptr;
-
-    posix_spawn_file_actions_t files;
-    posix_spawnattr_t attributes;
-    ::posix_spawn_file_actions_init(&files);
-    ::posix_spawnattr_init(&attributes);
-    ::posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    ::posix_spawn_file_actions_adddup2(&files, output, STDOUT_FILENO);
-    ::posix_spawn_file_actions_adddup2(&files, errors, STDERR_FILENO);
-    sigset_t signals;
-    ::sigemptyset(&signals);
-    ::posix_spawnattr_setsigmask(&attributes, &signals);
-    ::sigfillset(&signals);
-    ::posix_spawnattr_setsigdefault(&attributes, &signals);
-    ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    pid_t pid = 0;
-    const int code = ::posix_spawn(&pid, pointers.front(), &files, &attributes, pointers.data(), &nothing);
-    ::posix_spawnattr_destroy(&attributes);
-    ::posix_spawn_file_actions_destroy(&files);
-    if (code != 0)
-        fail_code(code, "starting {} to compile the system call filter", words.front());
-    return pid;
-}
-
-/// What the compiler prints for `request`.
-[[nodiscard]] std::string compile(const Request &request, const Places &places) {
-    const unique_fd output = memory_file();
-    const unique_fd errors = memory_file();
-    const pid_t pid = start(command_for(request, places), output.get(), errors.get());
-    int status = 0;
-    while (::waitpid(pid, &status, 0) < 0)
-        if (errno != EINTR)
-            fail_errno("waiting for {}", places.compiler.native());
-    if (status != 0) {
-        const std::string said = content(errors.get(), "the errors of berth-seccomp");
-        if (WIFEXITED(status) && !trim(said).empty())
-            fail("{}", trim(said));
-        fail("compiling the system call filter: {} ended with wait status {:#x}", places.compiler.native(),
-             static_cast<unsigned>(status));
-    }
-    return content(output.get(), "the filter from berth-seccomp");
-}
-
 } // namespace
 
 Filter load(const Request &request, const Places &places) {
@@ -179,7 +111,7 @@ Filter load(const Request &request, const Places &places) {
     const std::string key = std::format("{:016x}", hash_of(wanted));
     std::optional<Bundle> bundle = cached(key, wanted, places);
     if (!bundle) {
-        const std::string data = compile(request, places);
+        const std::string data = helper::output_of(command_for(request, places), "compile the system call filter");
         bundle = decode(data);
         if (!bundle || bundle->recipe != wanted)
             fail("{} made a filter of another format or for another request: it is of another version than "

@@ -13,6 +13,7 @@
 #include "base/parse.hpp"
 #include "base/rooted.hpp"
 #include "runtime/api_mounts.hpp"
+#include "runtime/bound_users.hpp"
 #include "runtime/devices.hpp"
 #include "runtime/fs_identity.hpp"
 #include "runtime/host_files.hpp"
@@ -140,6 +141,7 @@ Assembled assemble(const LaunchPlan &plan, const Parts &parts) {
     if (plan.users.enabled && !plan.join.ipc.empty())
         devices::mount_mqueue(root);
     const host_dir::HostDir host = host_dir::make(root, plan, owner, parts.exported);
+    made.guests = bound_users::settle(plan.users, parts.users, root, host.mount.get(), parts.ids);
     made.late.resize(sources.size());
     for (std::size_t i = 0; i < sources.size(); ++i) {
         if (is_late(plan.mounts[i]))

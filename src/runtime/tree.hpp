@@ -17,6 +17,7 @@
 #include "runtime/root.hpp"
 #include "runtime/scratch.hpp"
 #include "runtime/unix_export.hpp"
+#include "user/host_user.hpp"
 
 namespace berth::tree {
 
@@ -26,6 +27,7 @@ struct Parts {
     const std::vector<root::Partition> &image; ///< of the disk image, or empty
     Scratch &scratch;
     const UnixExport &exported;
+    const std::vector<user::HostUser> &users; ///< of the host's, to be known inside
 };
 
 struct Assembled {
@@ -36,6 +38,7 @@ struct Assembled {
     /// Sources of the plan's mounts that belong below /proc or /sys, as the plan has them; empty
     /// for all others.
     std::vector<unique_fd> late;
+    std::vector<Guest> guests; ///< users of the host that must be themselves in the user namespace
 };
 
 /// Mounts all that is not tied to the machine's namespaces on root::staging.

@@ -4,11 +4,15 @@
 #include <grp.h>
 #include <unistd.h>
 
+#include <nlohmann/json.hpp>
+
 #include <algorithm>
+#include <format>
 #include <limits>
 #include <optional>
 
 #include "base/error.hpp"
+#include "base/names.hpp"
 #include "base/parse.hpp"
 #include "base/rooted.hpp"
 
@@ -60,6 +64,36 @@ std::vector<gid_t> groups_of(std::string_view group, const User &user) {
     return groups;
 }
 
+/// A user of the host that the machine was given (bound_users.hpp), by its record. Whoever is root
+/// inside may put another one there, as in passwd(5).
+std::optional<User> find_bound(int root, std::string_view name) {
+    if (!user_name_valid(name))
+        return std::nullopt;
+    const auto text = rooted::read_file(root, std::format("/run/host/userdb/{}.user", name));
+    const auto record = nlohmann::json::parse(text.value_or(""), nullptr, false);
+    if (!record.is_object())
+        return std::nullopt;
+    const auto id = [&](const char *key) {
+        const auto found = record.find(key);
+        return found == record.end() ? std::nullopt : parse_uid(found->dump());
+    };
+    const auto word = [&](const char *key) {
+        const auto found = record.find(key);
+        return found == record.end() || !found->is_string() ? "" : found->get<std::string>();
+    };
+    const auto uid = id("uid");
+    const auto gid = id("gid");
+    if (!uid || !gid)
+        return std::nullopt;
+    const std::string home = word("homeDirectory");
+    return User{.name = std::string(name),
+                .uid = *uid,
+                .gid = *gid,
+                .groups = {*gid},
+                .home = home.starts_with('/') ? home : "/",
+                .shell = word("shell")};
+}
+
 } // namespace
 
 User look_up(int root, std::string_view name) {
@@ -72,6 +106,8 @@ User look_up(int root, std::string_view name) {
         }
     if (name.empty() || name == "root" || name == "0")
         return User{};
+    if (auto user = find_bound(root, name))
+        return *user;
     if (const auto uid = parse_uid(name)) // a number needs no entry
         return User{
             .name = std::string(name), .uid = *uid, .gid = *uid, .groups = {}, .home = "/", .shell = {}};

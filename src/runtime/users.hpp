@@ -19,7 +19,8 @@ struct User {
     std::string shell; ///< empty when the tree names none
 };
 
-/// Looks `name` (or a number) up in /etc/passwd and /etc/group of the tree behind `root`.
+/// Looks `name` (or a number) up in /etc/passwd and /etc/group of the tree behind `root`, then among
+/// the users of the host that the machine was given.
 /// Empty means root, who is always known. Throws Error when there is no such user.
 [[nodiscard]] User look_up(int root, std::string_view name);
 

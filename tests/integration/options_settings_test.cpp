@@ -295,7 +295,6 @@ TEST_F(PeersNames, WhatIsNotTakenIsRefusedWithAReason) {
     };
     for (const Case &one :
          {Case{"--oci-bundle=/x", "OCI bundles are not supported yet"},
-          Case{"--bind-user=root", "users of the host are not bound into machines yet"},
           Case{"--private-users=managed", "not supported yet; pick takes a free one"},
           Case{"--selinux-context=x", "this host has no SELinux"}, Case{"-Lx", "this host has no SELinux"},
           Case{"--background=44", "the terminal's background is never changed"}}) {

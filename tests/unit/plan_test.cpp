@@ -212,6 +212,21 @@ TEST_F(Plan, UserEnvironmentWins) {
     EXPECT_THAT(made.environment, testing::Contains(testing::Pair("container", "berth")));
 }
 
+TEST_F(Plan, UsersOfTheHostNeedUsersOfTheMachines) {
+    config_.root.directory = "os";
+    config_.users.bind_users = {{.name = "anna", .origin = {"m.toml:1:1: bind_user"}},
+                                {.name = "berta", .origin = {}},
+                                {.name = "anna", .origin = {}}};
+    EXPECT_THAT(error(), HasSubstr("m.toml:1:1: bind_user: a user of the host needs a user namespace"));
+    config_.users.mode = UsersConfig::Mode::pick;
+    EXPECT_EQ(nlohmann::json::parse(plan_json(plan())).at("users").at("bound"),
+              (nlohmann::json{"anna", "berta"})); // each once
+    config_.users.bind_user_shell = "";
+    EXPECT_EQ(plan().users.bound_shell, "");
+    config_.users.bind_users.clear();
+    EXPECT_THAT(error(), HasSubstr("there is no user to have this shell"));
+}
+
 TEST_F(Plan, PrintsAsTextAndAsJson) {
     config_.root.directory = "os";
     config_.root.ephemeral = true;

@@ -44,3 +44,29 @@ TEST_F(Users, RootNeedsNoFiles) {
     EXPECT_EQ(users::look_up(root.get(), "1000").uid, 1000U);
     error_of([&] { (void)users::look_up(root.get(), "4294967295"); });
 }
+
+TEST_F(Users, OfTheHostAreKnownByTheirRecords) {
+    directory_.write("run/host/userdb/anna.user",
+                     R"({"userName":"anna","uid":60514,"gid":60515,"homeDirectory":"/run/host/home/anna"})");
+    const users::User anna = users::look_up(root_.get(), "anna");
+    EXPECT_EQ(anna.uid, 60514U);
+    EXPECT_EQ(anna.groups, (std::vector<gid_t>{60515}));
+    EXPECT_EQ(anna.home, "/run/host/home/anna");
+    EXPECT_EQ(anna.shell, "");
+    directory_.write("run/host/userdb/web.user", R"({"uid":5,"gid":5})");
+    EXPECT_EQ(users::look_up(root_.get(), "web").uid, 33U); // the tree's own
+}
+
+TEST_F(Users, HostileRecordsDoNotCount) {
+    for (const char *bad : {"", "x", "[]", "{}", "7", R"({"uid":-1,"gid":5})", R"({"uid":5})",
+                            R"({"uid":"5","gid":5})", R"({"uid":4294967295,"gid":5})", R"({"uid":5.5,"gid":5})",
+                            R"({"uid":{},"gid":[]})"}) {
+        directory_.write("run/host/userdb/anna.user", bad);
+        EXPECT_THAT(error_of([&] { (void)users::look_up(root_.get(), "anna"); }), testing::HasSubstr("no user")) << bad;
+    }
+    directory_.write("run/host/userdb/anna.user", R"({"uid":5,"gid":5,"homeDirectory":"x","shell":7})");
+    EXPECT_EQ(users::look_up(root_.get(), "anna").home, "/");
+    EXPECT_EQ(users::look_up(root_.get(), "anna").shell, "");
+    directory_.write("run/host/x.user", R"({"uid":5,"gid":5})");
+    EXPECT_THAT(error_of([&] { (void)users::look_up(root_.get(), "../x"); }), testing::HasSubstr("no user"));
+}
