@@ -206,6 +206,7 @@ struct MachineConfig {
     bool private_time = false; ///< clocks that count from the machine's start
     UnitConfig unit;
     ConsoleMode console = ConsoleMode::automatic;
+    std::string background; ///< colour for our terminal: parameters of SGR
     bool quiet = false;
 
     /// Where each setting ("files.bind") was last written.

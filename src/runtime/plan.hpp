@@ -116,6 +116,7 @@ struct LaunchPlan {
     int kill_signal = 0; ///< 0: kill at once
     bool notify_ready = false;
     ConsoleMode console = ConsoleMode::read_only; ///< never automatic or autopipe
+    std::string background;                       ///< colour for our terminal (SGR), or empty
 
     ResolvConf resolv_conf = ResolvConf::off; ///< never automatic
     Timezone timezone = Timezone::off;
@@ -134,6 +135,7 @@ struct LaunchPlan {
 struct HostFacts {
     bool on_terminal = false;         ///< stdin and stdout are terminals
     std::string terminal_type;        ///< $TERM
+    bool no_colour = false;           ///< $NO_COLOR is set
     std::string working_directory;    ///< ours, for relative paths
     std::string state_directory = "/var/lib/berth";
     std::string runtime_directory = "/run/berth";

@@ -154,6 +154,7 @@ Json model(const LaunchPlan &plan) {
                 {"killSignal", plan.kill_signal != 0 ? Json(plan.kill_signal) : Json()},
                 {"notifyReady", plan.notify_ready},
                 {"console", name_of(plan.console)},
+                {"background", text(plan.background)},
                 {"unit",
                  {{"register", plan.unit.register_machine},
                   {"keepUnit", plan.unit.keep_unit},

@@ -212,6 +212,20 @@ TEST_F(Plan, UserEnvironmentWins) {
     EXPECT_THAT(made.environment, testing::Contains(testing::Pair("container", "berth")));
 }
 
+TEST_F(Plan, ColoursAreForTerminalsThatWantThem) {
+    config_.root.directory = "os";
+    config_.background = "44";
+    facts_.terminal_type = "xterm";
+    EXPECT_EQ(plan().background, "44");
+    facts_.no_colour = true;
+    EXPECT_EQ(plan().background, "");
+    facts_.no_colour = false;
+    for (const char *type : {"dumb", ""}) {
+        facts_.terminal_type = type;
+        EXPECT_EQ(plan().background, "") << type;
+    }
+}
+
 TEST_F(Plan, PrintsAsTextAndAsJson) {
     config_.root.directory = "os";
     config_.root.ephemeral = true;
