@@ -32,6 +32,7 @@ struct RootPlan {
     Kind kind = Kind::directory;
     std::vector<std::string> layers; ///< absolute, lowest first; none for an image
     std::string image;               ///< a disk image, whose root stands for the one layer; or empty
+    std::optional<std::string> image_policy; ///< systemd.image-policy(7), or the standard one
     std::string template_tree;       ///< what layers[0] is made from first, or empty
     Upper::Kind upper = Upper::Kind::none;
     std::string upper_directory; ///< holds the folders upper and work; for ephemeral ones, in a tmpfs

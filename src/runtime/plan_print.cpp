@@ -135,6 +135,8 @@ Json model(const LaunchPlan &plan) {
         root["upperDirectory"] = plan.root.upper_directory;
     if (!plan.root.image.empty())
         root["image"] = plan.root.image;
+    if (plan.root.image_policy)
+        root["imagePolicy"] = *plan.root.image_policy;
     const auto text = [](const std::string &value) { return value.empty() ? Json() : Json(value); };
     return Json{{"name", plan.name},
                 {"hostname", plan.hostname},
