@@ -40,6 +40,7 @@ struct Upper {
 struct RootConfig {
     std::string directory;           ///< the OS tree, when there are no layers beside it
     std::string image;               ///< a disk image in place of the directory
+    std::optional<std::string> image_policy; ///< systemd.image-policy(7), or the standard one
     std::string template_tree;       ///< what `directory` is made from when it does not exist
     std::vector<std::string> layers; ///< lower layers, lowest first
     std::optional<Upper> upper;
@@ -212,6 +213,7 @@ struct MachineConfig {
     bool private_time = false; ///< clocks that count from the machine's start
     UnitConfig unit;
     ConsoleMode console = ConsoleMode::automatic;
+    std::string background; ///< colour for our terminal: parameters of SGR
     bool quiet = false;
 
     /// Where each setting ("files.bind") was last written.

@@ -4,6 +4,7 @@
 
 #include "base/error.hpp"
 #include "base/names.hpp"
+#include "config/image_policy.hpp"
 #include "config/mount_syntax.hpp"
 #include "config/settings_tables.hpp"
 #include "config/values.hpp"
@@ -56,8 +57,8 @@ constexpr std::array table{
         [](C &c, V v, const O &) { c.root.image = path(v); }},
     Setting{"root", "template", "", "template", 0, text, "PATH", "", privileged, "make the directory from this tree when it is missing",
         [](C &c, V v, const O &) { c.root.template_tree = path(v); }},
-    Setting{"", "", "", "image-policy", 0, text, "POLICY", "", privileged, "not supported: which partitions an image may have",
-        [](C &, V, const O &) { fail("image policies are not supported yet: every partition that is not encrypted is used"); }},
+    Setting{"root", "image_policy", "", "image-policy", 0, text, "POLICY", "", privileged, "which partitions an image may have, and how protected",
+        [](C &c, V v, const O &) { c.root.image_policy = ImagePolicy(v).text(); }},
     Setting{"", "", "", "root-hash", 0, text, "HASH", "", privileged, "not supported: dm-verity",
         [](C &, V, const O &) { no_verity(); }},
     Setting{"", "", "", "root-hash-sig", 0, text, "SIG", "", privileged, "not supported: dm-verity",

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // [unit], and what the command line alone has.
+#include <algorithm>
 #include <array>
+#include <cstdint>
+#include <vector>
 
 #include "base/error.hpp"
+#include "base/parse.hpp"
 #include "config/settings_tables.hpp"
 #include "config/values.hpp"
 
@@ -16,6 +20,26 @@ using values::truth;
 std::string property(std::string_view value) {
     if (!value.contains('=') || value.starts_with('='))
         fail("\"{}\" is not of the form NAME=VALUE", value);
+    return std::string(value);
+}
+
+/// Parameters of SGR that set a background (ECMA-48, 8.3.117; console_codes(4)), or nothing.
+std::string background(std::string_view value) {
+    if (value.empty())
+        return {};
+    constexpr std::uint64_t bad = 1000;
+    std::vector<std::uint64_t> numbers;
+    for (const std::string &piece : split(value, ';'))
+        numbers.push_back(parse_unsigned(piece).value_or(bad));
+    const bool small = std::ranges::all_of(numbers, [](std::uint64_t number) { return number <= 255; });
+    const std::uint64_t first = numbers[0];
+    const bool plain =
+        numbers.size() == 1 && ((first >= 40 && first <= 47) || (first >= 100 && first <= 107));
+    const bool indexed = numbers.size() == 3 && first == 48 && numbers[1] == 5;
+    const bool direct = numbers.size() == 5 && first == 48 && numbers[1] == 2;
+    if (!small || (!plain && !indexed && !direct))
+        fail("\"{}\" is no background colour: 40 to 47, 100 to 107, 48;5;NUMBER or 48;2;RED;GREEN;BLUE",
+             value);
     return std::string(value);
 }
 
@@ -49,8 +73,8 @@ constexpr std::array table{
         [](C &c, V v, const O &) { c.console = choice(v, console_modes); }},
     Setting{"", "", "", "pipe", 'P', boolean, "", "yes", privileged, "hand our stdin, stdout and stderr on, no pty",
         [](C &c, V v, const O &) { if (truth(v)) c.console = ConsoleMode::pipe; }},
-    Setting{"", "", "", "background", 0, text, "COLOR", "", privileged, "empty only: the terminal is not coloured",
-        [](C &, V v, const O &) { if (!v.empty()) fail("the terminal's background is never changed; only an empty value is taken"); }},
+    Setting{"", "", "", "background", 0, text, "COLOR", "", privileged, "background of our terminal meanwhile: 44, 48;5;N, 48;2;R;G;B",
+        [](C &c, V v, const O &) { c.background = background(v); }},
     Setting{"", "", "", "quiet", 'q', boolean, "", "yes", privileged, "print no status of our own",
         [](C &c, V v, const O &) { c.quiet = truth(v); }},
 };

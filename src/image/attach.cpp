@@ -42,13 +42,13 @@ struct Opened {
 };
 
 /// Opens the image and looks into it, with the lock held if that is wanted.
-Opened open_and_choose(const std::string &path, bool read_only, bool lock) {
+Opened open_and_choose(const std::string &path, const ImagePolicy &policy, bool read_only, bool lock) {
     Opened opened{.image = open_image(path, read_only), .table = {}, .choice = {}};
     const ImageFile &image = opened.image;
     if (lock)
         lock_image(image);
     opened.table = read_table(image.fd.get(), image.size, image.sector_size, image.name);
-    opened.choice = choose(opened.table, image.name);
+    opened.choice = choose(opened.table, image.name, policy);
     if (const std::string problem = opened.choice.first_problem(); !problem.empty())
         throw Error(problem);
     return opened;
@@ -56,16 +56,16 @@ Opened open_and_choose(const std::string &path, bool read_only, bool lock) {
 
 /// As open_and_choose(), for writing only if some of it can be written to: whatever is read-only
 /// may be used by several at once.
-Opened open_as_needed(const std::string &path, bool read_only) {
+Opened open_as_needed(const std::string &path, const ImagePolicy &policy, bool read_only) {
     if (!read_only) {
-        const Opened first = open_and_choose(path, true, false);
+        const Opened first = open_and_choose(path, policy, true, false);
         read_only = std::ranges::all_of(first.choice.uses, &Use::read_only);
     }
     // The kernel takes its time to let go of what a machine that has just ended had mounted.
     const auto deadline = std::chrono::steady_clock::now() + patience;
     for (;;) {
         try {
-            return open_and_choose(path, read_only, true);
+            return open_and_choose(path, policy, read_only, true);
         } catch (const Error &error) {
             if (error.code() != EBUSY || std::chrono::steady_clock::now() > deadline)
                 throw;
@@ -214,9 +214,9 @@ void check_socket(int socket) {
 
 } // namespace
 
-void attach(const std::string &path, bool read_only, int socket) {
+void attach(const std::string &path, const ImagePolicy &policy, bool read_only, int socket) {
     check_socket(socket);
-    const Opened opened = open_as_needed(path, read_only);
+    const Opened opened = open_as_needed(path, policy, read_only);
     for (const Attacher::Mounted &mounted : Attacher(opened).mount_all()) {
         const Partition &partition = opened.table.partitions[mounted.use.partition];
         send(socket,

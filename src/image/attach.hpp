@@ -4,6 +4,8 @@
 
 #include <string>
 
+#include "config/image_policy.hpp"
+
 namespace berth::disk {
 
 /// Sends the mounts of the image at `path` over `socket` (AF_UNIX, SOCK_SEQPACKET), each as a message
@@ -13,7 +15,7 @@ namespace berth::disk {
 ///
 /// parents before children, and {"end":true} at last. Label and UUID are the partition's, or the
 /// filesystem's own when the image has no partitions. Throws Error, before anything is sent, when
-/// not all can be mounted.
-void attach(const std::string &path, bool read_only, int socket);
+/// not all can be mounted, or the image is not as `policy` has it.
+void attach(const std::string &path, const ImagePolicy &policy, bool read_only, int socket);
 
 } // namespace berth::disk

@@ -9,6 +9,7 @@
 
 #include "image/filesystem.hpp"
 #include "image/partition_types.hpp"
+#include "image/policy.hpp"
 #include "image/version_order.hpp"
 
 namespace berth::disk {
@@ -38,27 +39,28 @@ bool is_offered(const Partition &partition, std::string_view designator) {
 
 class Chooser {
 public:
-    Chooser(const Table &table, std::string name) : table_(table), name_(std::move(name)) {}
+    Chooser(const Table &table, std::string name, const ImagePolicy &policy)
+        : table_(table), name_(std::move(name)), policy_(policy) {}
 
     Choice choose() {
         if (table_.scheme == Scheme::none) {
-            use(0, "root");
+            take("root", 0);
+            require_root(0);
             return std::move(choice_);
         }
-        const auto root = pick("root", std::nullopt);
-        if (root)
-            use(*root, "root");
-        if (const auto usr = pick("usr", root ? std::optional(type(*root).fit) : std::nullopt)) {
-            if (!root)
-                choice_.problem =
-                    std::format("{} has a partition for /usr but none for the root: berth needs both", name_);
-            use(*usr, "usr");
-        } else if (!root) {
-            use_generic_root();
-        }
+        auto root = pick("root", std::nullopt);
+        const auto usr = pick("usr", root ? std::optional(type(*root).fit) : std::nullopt);
+        if (!root && !usr)
+            root = generic_root();
+        take("root", root);
+        take("usr", usr);
         for (const std::string_view each : {"home", "srv", "var", "tmp", "xbootldr", "esp"})
-            if (const auto at = pick(each, std::nullopt))
-                use(*at, each);
+            take(each, pick(each, std::nullopt));
+        // Never mounted, but the policy may have something to say about them.
+        for (const std::string_view each :
+             {"swap", "root-verity", "root-verity-sig", "usr-verity", "usr-verity-sig"})
+            check(each, pick(each, std::nullopt));
+        require_root(root);
         return std::move(choice_);
     }
 
@@ -89,6 +91,59 @@ private:
         return best;
     }
 
+    /// The partition will be used as that, where there is one and the policy allows it.
+    void take(std::string_view designator, std::optional<std::size_t> at) {
+        check(designator, at);
+        if (at && may_use(policy_, designator))
+            use(*at, designator);
+    }
+
+    void check(std::string_view designator, std::optional<std::size_t> at) {
+        const std::optional<Appearance> found =
+            at ? std::optional(appearance(table_.partitions[*at], designator)) : std::nullopt;
+        const std::string against = objection(policy_, designator, found);
+        if (against.empty() || !choice_.problem.empty())
+            return;
+        choice_.problem = std::format("{} {}", at ? called(*at, designator) : name_, against);
+    }
+
+    [[nodiscard]] Appearance appearance(const Partition &partition, std::string_view designator) const {
+        Appearance seen{.protection = ImagePolicy::unprotected,
+                        .read_only = (partition.flags & gpt_read_only) != 0,
+                        .grow = (partition.flags & gpt_grow) != 0};
+        const auto has = [&](std::string_view suffix) {
+            const std::string hashes = std::format("{}{}", designator, suffix);
+            return !all(hashes).empty() && may_use(policy_, hashes);
+        };
+        if (partition.content.type == "crypto_LUKS")
+            seen.protection = ImagePolicy::encrypted;
+        else if (has("-verity"))
+            seen.protection |= ImagePolicy::verity | (has("-verity-sig") ? ImagePolicy::signature : 0U);
+        return seen;
+    }
+
+    /// There is no machine without a root. `at`: what would have been it.
+    void require_root(std::optional<std::size_t> at) {
+        if (!choice_.problem.empty() || std::ranges::contains(choice_.uses, "root", &Use::designator))
+            return;
+        if (at)
+            choice_.problem =
+                std::format("{} is the root, which the image policy \"{}\" does not let be used",
+                            called(*at, "root"), policy_.text());
+        else if (pick("usr", std::nullopt))
+            choice_.problem =
+                std::format("{} has a partition for /usr but none for the root: berth needs both", name_);
+        else
+            choice_.problem = no_root(!all("linux-generic").empty());
+    }
+
+    /// "partition 2 of NAME (home)"; where there are no partitions, the image alone.
+    [[nodiscard]] std::string called(std::size_t at, std::string_view designator) const {
+        return table_.scheme == Scheme::none
+                   ? name_
+                   : std::format("{} ({})", call(table_.partitions[at], name_), designator);
+    }
+
     void use(std::size_t at, std::string_view designator) {
         const Partition &partition = table_.partitions[at];
         const FilesystemType *known = filesystem_type(partition.content.type);
@@ -98,12 +153,12 @@ private:
              .path = std::string(mount_path(designator)),
              .read_only = (partition.flags & gpt_read_only) != 0 || (known != nullptr && known->read_only),
              .grow = (partition.flags & gpt_grow) != 0,
-             .problem = problem(partition, designator)});
+             .problem = problem(at, designator)});
     }
 
-    /// One partition for Linux that nobody said more about: the root. Of several in an MBR, the one
-    /// that is marked bootable.
-    void use_generic_root() {
+    /// One partition for Linux that nobody said more about. Of several in an MBR, the one that is
+    /// marked bootable.
+    [[nodiscard]] std::optional<std::size_t> generic_root() const {
         std::vector<std::size_t> generic = all("linux-generic");
         if (generic.size() > 1)
             if (auto bootable = generic;
@@ -111,10 +166,7 @@ private:
                     > 0
                 && bootable.size() == 1)
                 generic = std::move(bootable);
-        if (generic.size() == 1)
-            use(generic.front(), "root");
-        else
-            choice_.problem = no_root(!generic.empty());
+        return generic.size() == 1 ? std::optional(generic.front()) : std::nullopt;
     }
 
     [[nodiscard]] std::string no_root(bool several) const {
@@ -139,23 +191,23 @@ private:
                            native_root_type());
     }
 
-    [[nodiscard]] std::string problem(const Partition &partition, std::string_view designator) const {
+    [[nodiscard]] std::string problem(std::size_t at, std::string_view designator) const {
+        // Who wants it unprotected, and nothing else, gets it so.
+        const bool verified =
+            (policy_.flags(designator) & (ImagePolicy::verity | ImagePolicy::signature)) != 0;
         for (const std::string_view suffix : {"-verity", "-verity-sig"})
-            if (const auto hashes = all(std::format("{}{}", designator, suffix)); !hashes.empty())
+            if (const auto hashes = all(std::format("{}{}", designator, suffix)); verified && !hashes.empty())
                 return std::format(
-                    "{} ({}) is protected by dm-verity (see partition {}), which berth cannot check: open "
-                    "it with veritysetup, and give the mapped device as the image",
-                    call(partition, name_), designator, table_.partitions[hashes.front()].number);
-        const std::string what = content_problem(partition.content, designator);
-        if (what.empty())
-            return {};
-        return table_.scheme == Scheme::none
-                   ? std::format("{} {}", name_, what)
-                   : std::format("{} ({}) {}", call(partition, name_), designator, what);
+                    "{} is protected by dm-verity (see partition {}), which berth cannot check: open it "
+                    "with veritysetup, and give the mapped device as the image",
+                    called(at, designator), table_.partitions[hashes.front()].number);
+        const std::string what = content_problem(table_.partitions[at].content, designator);
+        return what.empty() ? "" : std::format("{} {}", called(at, designator), what);
     }
 
     const Table &table_;
     std::string name_;
+    const ImagePolicy &policy_;
     Choice choice_;
 };
 
@@ -175,8 +227,8 @@ const Use *Choice::use_of(std::size_t partition) const {
     return at == uses.end() ? nullptr : &*at;
 }
 
-Choice choose(const Table &table, const std::string &name) {
-    return Chooser(table, name).choose();
+Choice choose(const Table &table, const std::string &name, const ImagePolicy &policy) {
+    return Chooser(table, name, policy).choose();
 }
 
 std::string call(const Partition &partition, const std::string &name) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "config/image_policy.hpp"
 #include "image/table.hpp"
 
 namespace berth::disk {
@@ -34,8 +35,9 @@ struct Choice {
     [[nodiscard]] const Use *use_of(std::size_t partition) const;
 };
 
-/// Chooses among the partitions of `table`. `name` is how sentences call the image.
-[[nodiscard]] Choice choose(const Table &table, const std::string &name);
+/// Chooses among the partitions of `table`, as `policy` has it. `name` is how sentences call the image.
+[[nodiscard]] Choice choose(const Table &table, const std::string &name,
+                            const ImagePolicy &policy = ImagePolicy());
 
 /// "partition 2 of NAME", or NAME when it has no partitions.
 [[nodiscard]] std::string call(const Partition &partition, const std::string &name);

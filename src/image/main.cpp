@@ -12,6 +12,7 @@
 #include "base/parse.hpp"
 #include "berth/style.hpp"
 #include "build.hpp"
+#include "config/image_policy.hpp"
 #include "image/attach.hpp"
 #include "image/choose.hpp"
 #include "image/file.hpp"
@@ -22,8 +23,8 @@ namespace {
 
 using namespace berth;
 
-constexpr const char *help_text = R"(berth-image attach [--read-only] [--socket=FD] IMAGE
-berth-image dissect [--json] IMAGE
+constexpr const char *help_text = R"(berth-image attach [--read-only] [--image-policy=POLICY] [--socket=FD] IMAGE
+berth-image dissect [--json] [--image-policy=POLICY] IMAGE
 
 Disk images as the roots of machines. IMAGE is a file or block device with a GPT,
 an MBR, or nothing but a filesystem.
@@ -32,10 +33,12 @@ an MBR, or nothing but a filesystem.
            socket (AF_UNIX, SOCK_SEQPACKET); berth run does this
   dissect  show the partitions
 
-  -r, --read-only   write nothing; several may use the image at once that way
-      --socket=FD   the socket's descriptor (default: 3)
-      --json        for programs: one object in one line
-  -h, --help        this text
+  -r, --read-only             write nothing; several may use the image at once that way
+      --image-policy=POLICY   which partitions may be there, and how protected, as in
+                              systemd.image-policy(7)
+      --socket=FD             the socket's descriptor (default: 3)
+      --json                  for programs: one object in one line
+  -h, --help                  this text
       --version
 )";
 
@@ -44,6 +47,7 @@ struct Options {
     Verb verb = Verb::help;
     bool read_only = false;
     bool json = false;
+    ImagePolicy policy;
     int socket = 3;
     std::string image;
 };
@@ -56,10 +60,19 @@ int descriptor(std::string_view text) {
     return static_cast<int>(*number);
 }
 
+ImagePolicy policy(std::string_view text) {
+    try {
+        return ImagePolicy(text);
+    } catch (const Error &error) {
+        fail("--image-policy={}: {}", text, error.what());
+    }
+}
+
 Options parse(int argc, char *argv[]) {
-    enum Own : int { opt_socket = 1000, opt_json, opt_version };
+    enum Own : int { opt_socket = 1000, opt_json, opt_policy, opt_version };
     constexpr std::array longs{option{"read-only", no_argument, nullptr, 'r'},
                                option{"socket", required_argument, nullptr, opt_socket},
+                               option{"image-policy", required_argument, nullptr, opt_policy},
                                option{"json", no_argument, nullptr, opt_json},
                                option{"help", no_argument, nullptr, 'h'},
                                option{"version", no_argument, nullptr, opt_version},
@@ -69,6 +82,7 @@ Options parse(int argc, char *argv[]) {
         switch (found) {
         case 'r': options.read_only = true; break;
         case opt_socket: options.socket = descriptor(::optarg); break;
+        case opt_policy: options.policy = policy(::optarg); break;
         case opt_json: options.json = true; break;
         case 'h': return options;
         case opt_version: options.verb = Options::Verb::version; return options;
@@ -93,7 +107,7 @@ Options parse(int argc, char *argv[]) {
 void dissect(const Options &options) {
     const disk::ImageFile image = disk::open_image(options.image, true);
     const disk::Table table = disk::read_table(image.fd.get(), image.size, image.sector_size, image.name);
-    const disk::Choice choice = disk::choose(table, image.name);
+    const disk::Choice choice = disk::choose(table, image.name, options.policy);
     if (options.json)
         std::printf("%s\n", disk::dissection_json(image.name, image.size, table, choice).c_str());
     else
@@ -104,7 +118,7 @@ void run(const Options &options) {
     switch (options.verb) {
     case Options::Verb::help: std::fputs(help_text, stdout); break;
     case Options::Verb::version: std::printf("berth %s\n", build::version.data()); break;
-    case Options::Verb::attach: disk::attach(options.image, options.read_only, options.socket); break;
+    case Options::Verb::attach: disk::attach(options.image, options.policy, options.read_only, options.socket); break;
     case Options::Verb::dissect: dissect(options); break;
     }
     if (std::fflush(stdout) != 0)

@@ -40,8 +40,11 @@ struct Place {
         if (!fd)
             fail_errno("creating {} in the tree", name);
         write_all(fd.get(), content, name);
-        if (::renameat(folder.get(), temporary.c_str(), folder.get(), name.c_str()) < 0)
-            fail_errno("replacing {} in the tree", name);
+        if (::renameat(folder.get(), temporary.c_str(), folder.get(), name.c_str()) < 0) {
+            const int code = errno;
+            (void)::unlinkat(folder.get(), temporary.c_str(), 0); // there may be a directory in its place
+            fail_code(code, "replacing {} in the tree", name);
+        }
     }
     void link(const std::string &target) const {
         remove();
@@ -168,13 +171,24 @@ void bind_journal(const LaunchPlan &plan, int root, bool create) {
     mounts::attach(mount.get(), target.get(), path);
 }
 
+/// The host's readers follow every link on their way, and out of the tree.
+void require_no_detour(int inside, const std::string &path) {
+    struct stat here{};
+    struct stat there{};
+    if (::fstat(inside, &here) < 0)
+        fail_errno("looking at {}", path);
+    if (::stat(path.c_str(), &there) < 0 || here.st_dev != there.st_dev || here.st_ino != there.st_ino)
+        fail("{} is reached by links, which lead the host elsewhere", path);
+}
+
 /// The journal is the machine's, and the host has a link to it.
 void link_journal(const LaunchPlan &plan, int root) {
     const std::string path = journal_of(plan);
     if (plan.root.is_overlay())
         fail("the journal of a machine on an overlay is in no directory of the host's");
-    (void)rooted::make_directory(root, path);
+    const unique_fd made = rooted::make_directory(root, path);
     const std::string target = plan.root.layers.front() + path;
+    require_no_detour(made.get(), target);
     std::error_code error;
     if (fs::read_symlink(path, error).native() == target)
         return;

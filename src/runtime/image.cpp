@@ -68,11 +68,14 @@ private:
 /// berth-image, while it works. It is killed and reaped when we lose interest.
 class Worker {
 public:
-    Worker(const std::string &image, bool read_only, int socket, int errors) {
+    Worker(const std::string &image, bool read_only, const std::optional<std::string> &policy, int socket,
+           int errors) {
         const std::string program = std::string(build::libexecdir) + "/berth-image";
         std::vector<std::string> words{program, "attach"};
         if (read_only)
             words.emplace_back("--read-only");
+        if (policy)
+            words.push_back("--image-policy=" + *policy);
         words.emplace_back("--");
         words.push_back(image);
         std::vector<char *> pointers;
@@ -184,10 +187,11 @@ unique_fd make_error_file() {
 
 } // namespace
 
-std::vector<Mount> attach(const std::string &image, bool read_only) {
+std::vector<Mount> attach(const std::string &image, bool read_only,
+                          const std::optional<std::string> &policy) {
     auto [ours, theirs] = protocol::make_pair();
     const unique_fd errors = make_error_file();
-    Worker worker(image, read_only, theirs.get(), errors.get());
+    Worker worker(image, read_only, policy, theirs.get(), errors.get());
     theirs.reset(); // or else its end would not be ours to see
     std::optional<std::vector<Mount>> mounts;
     try {

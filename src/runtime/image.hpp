@@ -2,6 +2,7 @@
 // Disk images as roots. A program of its own, berth-image, opens them.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,7 +20,8 @@ struct Mount {
 /// Opens the image at `image`, a file or block device, and mounts what a machine gets of it: the
 /// root first, parents before children. With `read_only`, nothing is written to it, and others may
 /// use it that way at once. Throws Error, with what berth-image says, when that does not work;
-/// then nothing is left. Its warnings go to our stderr.
-[[nodiscard]] std::vector<Mount> attach(const std::string &image, bool read_only);
+/// then nothing is left. Its warnings go to our stderr. `policy`: as systemd.image-policy(7) has it.
+[[nodiscard]] std::vector<Mount> attach(const std::string &image, bool read_only,
+                                        const std::optional<std::string> &policy = std::nullopt);
 
 } // namespace berth::image

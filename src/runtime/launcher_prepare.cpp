@@ -88,7 +88,7 @@ void Launcher::attach_image() {
         return;
     const bool read_only = root.read_only || root.usr_only || root.upper != Upper::Kind::none;
     const unique_fd tmpfs = mounts::new_filesystem("tmpfs", {{"mode", "0700"}}, 0);
-    for (const image::Mount &part : image::attach(root.image, read_only)) {
+    for (const image::Mount &part : image::attach(root.image, read_only, root.image_policy)) {
         struct stat st{};
         if (::fstat(part.mount.get(), &st) < 0)
             fail_errno("looking at the {} of {}", part.designator, root.image);

@@ -33,6 +33,11 @@ ConsoleMode plan_console(ConsoleMode asked, bool on_terminal) {
     }
 }
 
+std::string plan_background(const MachineConfig &config, const HostFacts &facts) {
+    const bool wanted = !facts.no_colour && !facts.terminal_type.empty() && facts.terminal_type != "dumb";
+    return wanted ? config.background : "";
+}
+
 std::optional<std::string> machine_id_in(std::string_view text) {
     auto id = parse_id128(trim(text));
     if (id && *id == std::string(32, '0'))
@@ -125,6 +130,7 @@ HostFacts host_facts() {
     return HostFacts{
         .on_terminal = ::isatty(STDIN_FILENO) == 1 && ::isatty(STDOUT_FILENO) == 1,
         .terminal_type = term != nullptr ? term : "",
+        .no_colour = ::getenv("NO_COLOR") != nullptr, // NOLINT(concurrency-mt-unsafe): one thread
         .working_directory = fs::current_path(error).native(),
         .image_directories = {"/var/lib/machines", "/etc/machines", "/run/machines",
                               "/usr/local/lib/machines", "/usr/lib/machines"},
@@ -189,6 +195,7 @@ LaunchPlan make_plan(const MachineConfig &config, const HostFacts &facts) {
     plan.kill_signal = config.exec.kill_signal.value_or(plan.mode == ExecMode::boot ? SIGRTMIN + 3 : 0);
     plan.notify_ready = config.exec.notify_ready;
     plan.console = plan_console(config.console, facts.on_terminal);
+    plan.background = plan_background(config, facts);
     plan.resolv_conf = plan_parts::resolv_conf(config.exec.resolv_conf, plan);
     plan.timezone = plan_parts::timezone(config.exec.timezone, plan);
     plan.link_journal = config.exec.link_journal;

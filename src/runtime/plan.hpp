@@ -32,6 +32,7 @@ struct RootPlan {
     Kind kind = Kind::directory;
     std::vector<std::string> layers; ///< absolute, lowest first; none for an image
     std::string image;               ///< a disk image, whose root stands for the one layer; or empty
+    std::optional<std::string> image_policy; ///< systemd.image-policy(7), or the standard one
     std::string template_tree;       ///< what layers[0] is made from first, or empty
     Upper::Kind upper = Upper::Kind::none;
     std::string upper_directory; ///< holds the folders upper and work; for ephemeral ones, in a tmpfs
@@ -118,6 +119,7 @@ struct LaunchPlan {
     int kill_signal = 0; ///< 0: kill at once
     bool notify_ready = false;
     ConsoleMode console = ConsoleMode::read_only; ///< never automatic or autopipe
+    std::string background;                       ///< colour for our terminal (SGR), or empty
 
     ResolvConf resolv_conf = ResolvConf::off; ///< never automatic
     Timezone timezone = Timezone::off;
@@ -136,6 +138,7 @@ struct LaunchPlan {
 struct HostFacts {
     bool on_terminal = false;         ///< stdin and stdout are terminals
     std::string terminal_type;        ///< $TERM
+    bool no_colour = false;           ///< $NO_COLOR is set
     std::string working_directory;    ///< ours, for relative paths
     std::string state_directory = "/var/lib/berth";
     std::string runtime_directory = "/run/berth";

@@ -139,6 +139,8 @@ Json model(const LaunchPlan &plan) {
         root["upperDirectory"] = plan.root.upper_directory;
     if (!plan.root.image.empty())
         root["image"] = plan.root.image;
+    if (plan.root.image_policy)
+        root["imagePolicy"] = *plan.root.image_policy;
     const auto text = [](const std::string &value) { return value.empty() ? Json() : Json(value); };
     return Json{{"name", plan.name},
                 {"hostname", plan.hostname},
@@ -158,6 +160,7 @@ Json model(const LaunchPlan &plan) {
                 {"killSignal", plan.kill_signal != 0 ? Json(plan.kill_signal) : Json()},
                 {"notifyReady", plan.notify_ready},
                 {"console", name_of(plan.console)},
+                {"background", text(plan.background)},
                 {"unit",
                  {{"register", plan.unit.register_machine},
                   {"keepUnit", plan.unit.keep_unit},

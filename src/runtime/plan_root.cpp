@@ -48,6 +48,7 @@ void plan_image(const MachineConfig &config, const HostFacts &facts, RootPlan &r
     if (error)
         fail_code(error.value(), "{}: {}", root.origin.text, path.native());
     root.image = resolved.native();
+    root.image_policy = config.root.image_policy;
 }
 
 void collect_layers(const MachineConfig &config, const HostFacts &facts, const std::string &name,

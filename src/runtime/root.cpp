@@ -11,6 +11,7 @@
 
 #include "base/error.hpp"
 #include "base/rooted.hpp"
+#include "runtime/fs_identity.hpp"
 #include "runtime/mounts.hpp"
 #include "runtime/overlay.hpp"
 
@@ -171,6 +172,7 @@ unique_fd ephemeral_overlay(const RootPlan &plan, const std::string &place, std:
     make_directory(folder, 0700);
     make_upper_like(folder + "/upper", place, ids.map_trees());
     make_directory(folder + "/work", 0700);
+    const FsIdentity identity(ids.base()); // overlayfs works as whoever mounts it
     return overlay::mount({.lowers = {{.path = place, .mapped = true}},
                            .upper = folder + "/upper",
                            .work = folder + "/work"},

@@ -132,7 +132,8 @@ private:
             return;
         forward_.emplace(event_.get(), machine_.console.get(),
                          terminal::ForwardOptions{.read_only = plan_.console == ConsoleMode::read_only,
-                                                  .end_on_hang_up = false},
+                                                  .end_on_hang_up = false,
+                                                  .background = plan_.background},
                          [this](terminal::End end) { on_console_end(end); });
     }
 

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <linux/major.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
@@ -24,6 +25,12 @@ namespace {
 constexpr std::uint64_t escape_window = 1000000; // microseconds
 constexpr unsigned escape_presses = 3;
 constexpr char escape_byte = 0x1d; // ^]
+
+/// How much is read at a time where it may grow on its way.
+constexpr std::size_t coloured_piece = 512;
+static_assert(Background::longest(coloured_piece) <= Buffer::capacity);
+
+constexpr int terminal_patience = 200; // milliseconds
 
 /// A full buffer each way this often, then the loop's other sources get their turn.
 constexpr int rounds_per_turn = 16;
@@ -141,8 +148,9 @@ ssize_t SharedStream::write(const char *bytes, std::size_t size) const noexcept 
 }
 
 Forward::Forward(sd_event *event, int master, Options options, std::function<void(End)> ended)
-    : event_(event), master_(master), options_(options), ended_(std::move(ended)),
-      input_(options.read_only ? -1 : STDIN_FILENO, O_RDONLY), output_(STDOUT_FILENO, O_WRONLY) {
+    : event_(event), master_(master), options_(std::move(options)), ended_(std::move(ended)),
+      input_(options_.read_only ? -1 : STDIN_FILENO, O_RDONLY), output_(STDOUT_FILENO, O_WRONLY),
+      background_(output_.is_terminal() ? options_.background : "") {
     reading_input_ = input_.good();
     if (input_.good())
         add_io(input_.get(), EPOLLIN | EPOLLET, input_source_);
@@ -167,6 +175,12 @@ Forward::Forward(sd_event *event, int master, Options options, std::function<voi
         add_signal(SIGTSTP, on_stop);
         add_signal(SIGCONT, on_continue);
     }
+    to_output_.append(background_.begin());
+}
+
+Forward::~Forward() {
+    if (!over_)
+        give_terminal();
 }
 
 void Forward::add_io(int fd, std::uint32_t events, EventSourcePtr &source) {
@@ -240,13 +254,28 @@ void Forward::take_terminal() noexcept {
     if (output_mode_)
         output_mode_->enter();
     copy_size();
+    if (std::exchange(given_, false))
+        tell_terminal(background_.begin());
 }
 
 void Forward::give_terminal() noexcept {
+    if (!std::exchange(given_, true))
+        tell_terminal(background_.end(!to_output_.empty()));
     if (input_mode_)
         input_mode_->leave();
     if (output_mode_)
         output_mode_->leave();
+}
+
+void Forward::tell_terminal(std::string_view text) const noexcept {
+    while (!text.empty()) {
+        const ssize_t n = output_.write(text.data(), text.size());
+        pollfd ready{.fd = output_.get(), .events = POLLOUT, .revents = 0};
+        if (n > 0)
+            text.remove_prefix(static_cast<std::size_t>(n));
+        else if (n == 0 || errno != EAGAIN || ::poll(&ready, 1, terminal_patience) <= 0)
+            return;
+    }
 }
 
 void Forward::drain() {
@@ -278,7 +307,8 @@ bool Forward::pump_once() {
         append_end_of_file(*end_of_file_);
     if (!over_ && !to_master_.empty() && master_writable_)
         moved |= write_master();
-    if (!over_ && master_readable_ && !to_output_.full())
+    const bool has_room = background_.on() ? to_output_.empty() : !to_output_.full();
+    if (!over_ && master_readable_ && has_room)
         moved |= read_master();
     if (!over_ && !to_output_.empty() && output_writable_)
         moved |= write_output();
@@ -340,10 +370,21 @@ bool Forward::write_master() {
     return false;
 }
 
-bool Forward::read_master() {
-    const ssize_t n = to_output_.fill([this](char *bytes, std::size_t size) {
+ssize_t Forward::read_to_output() {
+    const auto read = [this](char *bytes, std::size_t size) {
         return uninterrupted([&] { return ::read(master_, bytes, size); });
-    });
+    };
+    if (!background_.on())
+        return to_output_.fill(read);
+    std::array<char, coloured_piece> piece{};
+    const ssize_t n = read(piece.data(), piece.size());
+    if (n > 0)
+        to_output_.append(background_.filter({piece.data(), static_cast<std::size_t>(n)}));
+    return n;
+}
+
+bool Forward::read_master() {
+    const ssize_t n = read_to_output();
     hung_up_ = n == 0 || (n < 0 && errno != EAGAIN);
     if (n <= 0)
         master_readable_ = false;

@@ -8,10 +8,12 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/unique_fd.hpp"
+#include "runtime/background.hpp"
 #include "systemd/handles.hpp"
 
 namespace berth::terminal {
@@ -100,10 +102,16 @@ public:
         return n;
     }
     void append(char byte) noexcept { bytes_[end_++] = byte; }
+    /// There has to be room for it.
+    void append(std::string_view text) noexcept {
+        end_ += text.copy(bytes_.data() + end_, bytes_.size() - end_);
+    }
     void clear() noexcept { begin_ = end_ = 0; }
 
+    static constexpr std::size_t capacity = 8192;
+
 private:
-    std::array<char, 8192> bytes_{};
+    std::array<char, capacity> bytes_{};
     std::size_t begin_ = 0;
     std::size_t end_ = 0;
 };
@@ -121,11 +129,13 @@ struct ForwardOptions {
     bool read_only = false;     ///< do not read stdin
     bool end_on_hang_up = true; ///< false for a console, which a booting OS opens and closes
     bool reads_escape = true;   ///< take ^] ^] ^] from a terminal as the wish to leave
+    std::string background;     ///< colour for our terminal, see Background
 };
 
 /// Forwards between our stdin and stdout and the master of a pty, as sources of an event loop.
 ///
 /// - Our terminal is in raw mode meanwhile; its size is copied to the pty, also when it changes.
+/// - A background colour is shown meanwhile on a terminal that is our stdout.
 /// - Stopped by SIGTSTP and continued, it gives our terminal back and takes it again.
 /// - End of file on a stdin that is not a terminal sends the pty's end-of-file character.
 /// - stdin may be closed or /dev/null; either may be a pipe or a file.
@@ -138,7 +148,7 @@ public:
     /// `master` stays the owner's and is non-blocking. `ended` is called once, from the loop;
     /// it must not destroy this.
     Forward(sd_event *event, int master, Options options, std::function<void(End)> ended);
-    ~Forward() = default;
+    ~Forward();
     Forward(const Forward &) = delete;
     Forward &operator=(const Forward &) = delete;
 
@@ -161,6 +171,8 @@ private:
     void copy_size() const noexcept;
     void take_terminal() noexcept;
     void give_terminal() noexcept;
+    /// Writes past what is waiting to be written; gives up when the terminal takes nothing.
+    void tell_terminal(std::string_view text) const noexcept;
 
     /// Moves bytes until nothing can be moved, or for long enough.
     void pump();
@@ -168,6 +180,7 @@ private:
     bool read_input();
     bool write_master();
     bool read_master();
+    ssize_t read_to_output();
     bool write_output();
     void input_ended();
     void append_end_of_file(char byte);
@@ -183,6 +196,8 @@ private:
     SharedStream output_;
     std::optional<RawMode> input_mode_;
     std::optional<RawMode> output_mode_;
+    Background background_;
+    bool given_ = false; ///< the terminal is not ours at the moment
 
     // What the last event said; cleared when the kernel says EAGAIN. The sources are edge-triggered:
     // a pty whose slave is closed would else report its hang-up over and over.

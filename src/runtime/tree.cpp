@@ -45,15 +45,28 @@ unique_fd attach_root(const LaunchPlan &plan, const Parts &parts, unique_fd &bas
     return root;
 }
 
-void attach_partitions(const LaunchPlan &plan, const Parts &parts, int root, const unique_fd &old) {
+/// What the image has beside its root, before the root covers the places where that is mounted. Not
+/// to be called as the machine's root: folders of ours are made.
+std::vector<unique_fd> open_partitions(const LaunchPlan &plan, const Parts &parts) {
+    std::vector<unique_fd> opened;
     for (std::size_t i = 1; i < parts.image.size(); ++i) {
         const std::string &place = parts.image[i].place;
-        const unique_fd mount = plan.root.upper == Upper::Kind::ephemeral
-                                    ? root::ephemeral_overlay(plan.root, place, i, parts.ids)
-                                    : mounts::clone_tree(AT_FDCWD, place, false);
-        const unique_fd target = rooted::make_directory(root, parts.image[i].path);
-        mounts::attach(mount.get(), target.get(), parts.image[i].path);
+        opened.push_back(plan.root.upper == Upper::Kind::ephemeral
+                             ? root::ephemeral_overlay(plan.root, place, i, parts.ids)
+                             : mounts::clone_tree(AT_FDCWD, place, false));
     }
+    return opened;
+}
+
+void attach_partitions(const Parts &parts, int root, const std::vector<unique_fd> &opened) {
+    for (std::size_t i = 0; i < opened.size(); ++i) {
+        const std::string &path = parts.image[i + 1].path;
+        const unique_fd target = rooted::make_directory(root, path);
+        mounts::attach(opened[i].get(), target.get(), path);
+    }
+}
+
+void attach_former_root(const LaunchPlan &plan, int root, const unique_fd &old) {
     if (!old)
         return;
     const unique_fd target = rooted::make_directory(root, plan.root.pivot_old);
@@ -119,12 +132,14 @@ void pivot(int root) {
 
 Assembled assemble(const LaunchPlan &plan, const Parts &parts) {
     const uid_t owner = parts.ids.base();
+    const std::vector<unique_fd> partitions = open_partitions(plan, parts);
     const FsIdentity identity(owner);
     unique_fd base;
     unique_fd old;
     Assembled made{.root = attach_root(plan, parts, base, old)};
     const int root = made.root.get();
-    attach_partitions(plan, parts, root, old);
+    attach_partitions(parts, root, partitions);
+    attach_former_root(plan, root, old);
     if (!plan.root.usr_only)
         require_os(plan, root);
 

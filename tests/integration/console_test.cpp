@@ -3,7 +3,9 @@
 #include <signal.h>
 #include <termios.h>
 
+#include <cstdlib>
 #include <cstring>
+#include <optional>
 
 #include "support/host_test.hpp"
 #include "support/machine.hpp"
@@ -54,6 +56,28 @@ void expect_equal(const termios &a, const termios &b) {
     EXPECT_EQ(
         std::memcmp(static_cast<const void *>(a.c_cc), static_cast<const void *>(b.c_cc), sizeof a.c_cc), 0);
 }
+
+/// A variable of our environment for as long as it lives.
+class ScopedVariable {
+public:
+    ScopedVariable(const char *name, const char *value) : name_(name) {
+        if (const char *before = ::getenv(name)) // NOLINT(concurrency-mt-unsafe): one thread
+            before_ = before;
+        ::setenv(name, value, 1); // NOLINT(concurrency-mt-unsafe)
+    }
+    ScopedVariable(const ScopedVariable &) = delete;
+    ScopedVariable &operator=(const ScopedVariable &) = delete;
+    ~ScopedVariable() {
+        if (before_)
+            ::setenv(name_, before_->c_str(), 1); // NOLINT(concurrency-mt-unsafe)
+        else
+            ::unsetenv(name_); // NOLINT(concurrency-mt-unsafe)
+    }
+
+private:
+    const char *name_;
+    std::optional<std::string> before_;
+};
 
 /// One line for a shell.
 std::string line(const Words &words) {
@@ -225,4 +249,83 @@ TEST_F(Console, BootedMachineHasItsConsoleOnOurs) {
     process.wait_for("test init is up");
     process.write(escape);
     process.wait();
+}
+
+TEST_F(Console, BackgroundIsShownAsLongAsTheMachineRuns) {
+    const ScopedVariable terminal("TERM", "xterm");
+    Shell shell;
+    shell.write(line(words({"--background=48;2;0;0;64"},
+                           {"sh", "-c", "printf \"a\\033[0mb\\033[31mc\\033[md\"; read x; exit 5"}))
+                + "; echo status $?\n");
+    shell.wait_for("\33[48;2;0;0;64m\33[Ka\33[0;48;2;0;0;64mb\33[31mc\33[;48;2;0;0;64md");
+    shell.write("\n");
+    EXPECT_THAT(shell.wait_for("status 5"), HasSubstr("\33[0m\33[Jstatus"));
+}
+
+TEST_F(Console, BackgroundGoesAfterSignals) {
+    const ScopedVariable terminal("TERM", "xterm");
+    for (const char *signal : {"-TERM", "-INT", "-HUP", "-QUIT"}) {
+        Shell shell;
+        shell.write(line(words({"--background=44"}, Machine::idle)) + "; echo status $?\n");
+        shell.wait_for("\33[44m\33[Kup");
+        succeed({"pkill", signal, "-P", std::to_string(shell.pid())});
+        EXPECT_THAT(shell.wait_for("status 1"), HasSubstr("\33[0m\33[J")) << signal;
+    }
+    Process process(words({"--background=44"}, Machine::idle), Process::Stdio::terminal);
+    process.wait_for("up");
+    process.write(escape);
+    EXPECT_EQ(process.wait(), 128 + SIGKILL);
+    EXPECT_THAT(process.out(), testing::EndsWith("\33[0m\33[J"));
+}
+
+TEST_F(Console, BackgroundGoesWhileItIsStopped) {
+    const ScopedVariable terminal("TERM", "xterm");
+    Shell shell;
+    shell.write("set -m; " + line(words({"--background=44"}, Machine::idle)) + "; echo stopped $?\n");
+    shell.wait_for("\33[44m\33[Kup");
+    succeed({"pkill", "-TSTP", "-P", std::to_string(shell.pid())});
+    EXPECT_THAT(shell.wait_for("stopped 14"), HasSubstr("\33[0m\33[J")); // 128 + SIGSTOP or SIGTSTP
+    shell.write("fg >/dev/null; echo status $?\n");
+    shell.wait_for("\33[44m\33[K");
+    succeed({"pkill", "-TERM", "-P", std::to_string(shell.pid())});
+    shell.wait_for("status 143");
+}
+
+TEST_F(Console, NothingIsColouredWhereNobodyWantsIt) {
+    const auto shown = [this](const Words &options) {
+        Process process(words(options, {"printf", "<\\033[0m>"}), Process::Stdio::terminal);
+        EXPECT_EQ(process.wait(), 0);
+        return process.out();
+    };
+    const std::string plain = "<\33[0m>";
+    {
+        const ScopedVariable terminal("TERM", "xterm");
+        EXPECT_EQ(shown({"--background=44"}), "\33[44m\33[K<\33[0;44m>\33[0m\33[J");
+        EXPECT_EQ(shown({"--background=44", "--console=read-only"}), "\33[44m\33[K<\33[0;44m>\33[0m\33[J");
+        EXPECT_EQ(shown({"--background="}), plain);
+        EXPECT_EQ(shown({"--background=44", "--background="}), plain);
+        EXPECT_EQ(shown({}), plain);
+        EXPECT_EQ(shown({"--background=44", "--console=pipe"}), plain);
+        EXPECT_EQ(shown({"--background=44", "--console=passive"}), "");
+        EXPECT_EQ(run(words({"--background=44"}, {"printf", "<\\033[0m>"})).out, plain) << "no terminal";
+        const ScopedVariable no_colour("NO_COLOR", "1");
+        EXPECT_EQ(shown({"--background=44"}), plain);
+    }
+    for (const char *type : {"dumb", ""}) {
+        const ScopedVariable terminal("TERM", type);
+        EXPECT_EQ(shown({"--background=44"}), plain);
+    }
+}
+
+TEST_F(Console, AFloodOfTextIsColouredWhole) {
+    const ScopedVariable terminal("TERM", "xterm");
+    Process process(
+        words({"--background=44"},
+              {"sh", "-c", "i=0; while [ $i -lt 20000 ]; do printf '\\033[mx'; i=$((i+1)); done"}),
+        Process::Stdio::terminal);
+    EXPECT_EQ(process.wait(), 0);
+    std::string wanted = "\33[44m\33[K";
+    for (int i = 0; i < 20000; ++i)
+        wanted += "\33[;44mx";
+    EXPECT_TRUE(process.out() == wanted + "\33[0m\33[J");
 }

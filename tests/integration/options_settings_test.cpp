@@ -296,8 +296,7 @@ TEST_F(PeersNames, WhatIsNotTakenIsRefusedWithAReason) {
     for (const Case &one :
          {Case{"--oci-bundle=/x", "OCI bundles are not supported yet"},
           Case{"--private-users=managed", "not supported yet; pick takes a free one"},
-          Case{"--selinux-context=x", "this host has no SELinux"}, Case{"-Lx", "this host has no SELinux"},
-          Case{"--background=44", "the terminal's background is never changed"}}) {
+          Case{"--selinux-context=x", "this host has no SELinux"}, Case{"-Lx", "this host has no SELinux"}}) {
         const Outcome outcome = try_inside({"-x", one.option}, "true");
         EXPECT_EQ(outcome.status, 1) << one.option;
         EXPECT_THAT(outcome.err, HasSubstr(one.reason));

@@ -217,3 +217,45 @@ TEST(ImageChoose, ABareFilesystemIsTheRoot) {
     bare.partitions[0].content = {.type = "crypto_LUKS", .usage = "crypto"};
     EXPECT_THAT(problem(bare), testing::StartsWith("x.img is encrypted with LUKS"));
 }
+
+TEST(ImageChoose, APolicyLeavesOutWhatIsNotToBeUsed) {
+    const Table all = table(Scheme::gpt, {part(root_type()), part(type_usr), part(type_home),
+                                          part(type_esp, "", 0, "vfat"), part(type_swap)});
+    const auto chosen = [&all](const char *policy) {
+        const Choice choice = choose(all, "x.img", ImagePolicy(policy));
+        EXPECT_EQ(choice.first_problem(), "") << policy;
+        return uses(choice, all);
+    };
+    EXPECT_THAT(chosen("root=open"), ElementsAre("1 root / rw"));
+    EXPECT_THAT(chosen("usr=ignore:=open"), ElementsAre("1 root / rw", "3 home /home rw", "4 esp /efi rw"));
+    EXPECT_EQ(chosen("*").size(), 4U);
+}
+
+TEST(ImageChoose, APolicyIsNotBroken) {
+    const Table all = table(Scheme::gpt, {part(root_type(), "", gpt_grow), part(type_home)});
+    const auto said = [](const Table &of, const char *policy) {
+        return choose(of, "x.img", ImagePolicy(policy)).first_problem();
+    };
+    EXPECT_EQ(said(all, "root=open:home=absent"), "partition 2 of x.img (home) is there, which the image "
+                                                  "policy \"root=open:home=absent\" does not allow");
+    EXPECT_EQ(said(all, "root=open:srv=open+unused"), "");
+    EXPECT_THAT(said(all, "root=open:srv=unprotected"), HasSubstr("x.img has no partition for srv, which"));
+    EXPECT_THAT(said(all, "root=encrypted+verity"), HasSubstr("is not protected, but"));
+    EXPECT_THAT(said(all, "root=encrypted+verity"), HasSubstr("wants it to be verity or encrypted"));
+    EXPECT_THAT(said(all, "root=growfs-off"), HasSubstr("(root) has the growfs flag, which"));
+    EXPECT_THAT(said(all, "root=ignore"), HasSubstr("(root) is the root, which"));
+    EXPECT_THAT(said(table(Scheme::none, {part("")}), "~"), HasSubstr("is there, which"));
+    EXPECT_EQ(said(table(Scheme::none, {part("")}), "root=open:home=unprotected"), "")
+        << "there are no partitions";
+    EXPECT_THAT(said(table(Scheme::mbr, {part("0x83")}), "root=absent"), HasSubstr("(root) is there, which"));
+}
+
+TEST(ImageChoose, APolicyThatAsksForNoProtectionGetsNone) {
+    const Table hashed = table(Scheme::gpt, {part(root_type()), part(type_root_verity)});
+    EXPECT_THAT(problem(hashed), HasSubstr("berth cannot check"));
+    EXPECT_EQ(choose(hashed, "x.img", ImagePolicy("root=unprotected")).first_problem(), "");
+    EXPECT_THAT(choose(hashed, "x.img", ImagePolicy("root=verity")).first_problem(),
+                HasSubstr("berth cannot check"));
+    EXPECT_THAT(choose(hashed, "x.img", ImagePolicy("root=signed")).first_problem(),
+                HasSubstr("wants it to be signed"));
+}

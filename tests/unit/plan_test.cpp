@@ -227,6 +227,20 @@ TEST_F(Plan, UsersOfTheHostNeedUsersOfTheMachines) {
     EXPECT_THAT(error(), HasSubstr("there is no user to have this shell"));
 }
 
+TEST_F(Plan, ColoursAreForTerminalsThatWantThem) {
+    config_.root.directory = "os";
+    config_.background = "44";
+    facts_.terminal_type = "xterm";
+    EXPECT_EQ(plan().background, "44");
+    facts_.no_colour = true;
+    EXPECT_EQ(plan().background, "");
+    facts_.no_colour = false;
+    for (const char *type : {"dumb", ""}) {
+        facts_.terminal_type = type;
+        EXPECT_EQ(plan().background, "") << type;
+    }
+}
+
 TEST_F(Plan, PrintsAsTextAndAsJson) {
     config_.root.directory = "os";
     config_.root.ephemeral = true;

@@ -25,14 +25,17 @@ inline constexpr std::uint64_t mib = 1024UL * 1024;
 inline constexpr const char *type_root = "4f68bce3-e8cd-4db1-96e7-fbcaf984b709";
 inline constexpr const char *type_usr = "8484680c-9521-48c6-9c11-b0720656f69e";
 inline constexpr const char *type_root_verity = "2c7357ed-ebd2-46d9-aec1-23d437ec2bf5";
+inline constexpr const char *type_root_verity_sig = "41092b05-9fc8-4523-994f-2def0408b176";
 #elif defined(__aarch64__)
 inline constexpr const char *type_root = "b921b045-1df0-41c3-af44-4c6f280d3fae";
 inline constexpr const char *type_usr = "b0e01050-ee5f-4390-949a-9101b17104e9";
 inline constexpr const char *type_root_verity = "df3300ce-d69f-4c92-978c-9bfb0f38d820";
+inline constexpr const char *type_root_verity_sig = "6db69de6-29f4-4758-a7a5-962190f00ce3";
 #endif
 inline constexpr const char *type_home = "933ac7e1-2eb4-4f13-b844-0e14e2aef915";
 inline constexpr const char *type_esp = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b";
 inline constexpr const char *type_xbootldr = "bc13c2ff-59e6-4262-a352-b275fd6f7172";
+inline constexpr const char *type_generic = "0fc63daf-8483-4772-8e79-3d69d8477de4";
 inline constexpr const char *type_swap = "0657fd6d-a4ab-43c4-84e5-0933c84b4f4f";
 
 /// A LUKS2 header as far as it takes to be taken for one.
