@@ -60,21 +60,13 @@ private:
     int pidfd_;
 };
 
-/// The namespaces of others that the machine is to be born into.
-std::vector<namespaces::Target> joined(const JoinPlan &join) {
-    return {{.path = join.network, .flag = CLONE_NEWNET},
-            {.path = join.ipc, .flag = CLONE_NEWIPC},
-            {.path = join.uts, .flag = CLONE_NEWUTS},
-            {.path = join.pid, .flag = CLONE_NEWPID}};
-}
-
 } // namespace
 
 /// The machine's first process, in its namespaces. It is told all by what it inherits.
 namespaces::Child Launcher::give_birth(int payload, const tree::Parts &parts,
                                        std::optional<tree::Assembled> &assembled, unique_fd &ours,
                                        unique_fd &theirs) {
-    const namespaces::Entered entered(joined(plan_.join));
+    const namespaces::Entered entered(joined_);
     std::optional<namespaces::FreshTime> time;
     if ((plan_.namespaces & CLONE_NEWTIME) != 0)
         time.emplace();

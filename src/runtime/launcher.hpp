@@ -57,6 +57,7 @@ private:
     Scratch scratch_;
     std::vector<root::Partition> image_;
     root::Locks locks_;
+    std::vector<namespaces::Target> joined_; ///< of others, to be born into
     seccomp::Programs filter_;
 };
 

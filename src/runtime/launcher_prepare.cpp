@@ -12,6 +12,7 @@
 #include "base/error.hpp"
 #include "base/rooted.hpp"
 #include "runtime/image.hpp"
+#include "runtime/joined.hpp"
 #include "runtime/launcher.hpp"
 #include "runtime/mounts.hpp"
 #include "runtime/ownership.hpp"
@@ -42,7 +43,7 @@ bool needs_scratch(const std::vector<MountPlan> &mounts) {
 
 } // namespace
 
-Launcher::Launcher(LaunchPlan plan) : plan_(std::move(plan)) {
+Launcher::Launcher(LaunchPlan plan) : plan_(std::move(plan)), joined_(joined::open(plan_.join)) {
     const bool own_mounts = plan_.root.upper == Upper::Kind::ephemeral || plan_.users.enabled
                             || !plan_.root.image.empty();
     if (own_mounts)
