@@ -107,7 +107,7 @@ tree::Assembled Launcher::descriptors_of(protocol::Message &mounted) const {
 
 Launcher::Running Launcher::start(int payload) {
     auto [ours, theirs] = protocol::make_pair();
-    const tree::Parts parts{.ids = ids_, .image = image_, .scratch = scratch_};
+    const tree::Parts parts{.ids = ids_, .image = image_.parts, .scratch = scratch_};
     std::optional<tree::Assembled> assembled;
     if (plan_.users.enabled) {
         assembled = tree::assemble(plan_, parts);
