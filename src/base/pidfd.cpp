@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "base/pidfd.hpp"
 
+#include <linux/magic.h>
 #include <poll.h>
 extern "C" { // glibc 2.41 does not say so itself
 #include <sys/pidfd.h>
 }
+
+#include <sys/stat.h>
+#include <sys/vfs.h>
 
 #include <cstdlib>
 #include <format>
@@ -28,6 +32,14 @@ pid_t pid_of(int fd) {
         fail("descriptor {} is not a pidfd", fd);
     const long pid = std::strtol(info.c_str() + at + 5, nullptr, 10);
     return pid > 0 ? static_cast<pid_t>(pid) : 0; // -1: reaped, 0: another namespace
+}
+
+std::uint64_t id_of(int fd) {
+    struct statfs filesystem{};
+    struct stat st{};
+    if (::fstatfs(fd, &filesystem) < 0 || ::fstat(fd, &st) < 0)
+        fail_errno("looking at a pidfd");
+    return filesystem.f_type == PID_FS_MAGIC ? st.st_ino : 0;
 }
 
 bool send_signal(int fd, int signal) {

@@ -4,6 +4,8 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
+
 #include "base/unique_fd.hpp"
 
 namespace berth::pidfd {
@@ -14,6 +16,10 @@ namespace berth::pidfd {
 /// The pid behind `fd` in our pid namespace; 0 when the process has been reaped or lives in a
 /// namespace we cannot see (from /proc/self/fdinfo).
 [[nodiscard]] pid_t pid_of(int fd);
+
+/// A number that the kernel gives to no other process until the next boot: the inode on pidfs, which
+/// there is since Linux 6.9. 0 on older kernels.
+[[nodiscard]] std::uint64_t id_of(int fd);
 
 /// Sends `signal`; false when the process is gone. Throws on any other failure.
 bool send_signal(int fd, int signal);

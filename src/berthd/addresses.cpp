@@ -12,7 +12,7 @@
 #include <memory>
 
 #include "base/error.hpp"
-#include "berthd/process.hpp"
+#include "systemd/process.hpp"
 
 namespace berth::addresses {
 

@@ -6,8 +6,8 @@
 #include "base/pidfd.hpp"
 #include "berthd/log.hpp"
 #include "berthd/operations.hpp"
-#include "berthd/process.hpp"
 #include "bus/errors.hpp"
+#include "systemd/process.hpp"
 
 namespace berth {
 

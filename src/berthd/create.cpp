@@ -11,8 +11,8 @@
 #include "base/pidfd.hpp"
 #include "berthd/log.hpp"
 #include "berthd/operations.hpp"
-#include "berthd/process.hpp"
 #include "bus/errors.hpp"
+#include "systemd/process.hpp"
 
 namespace berth {
 
@@ -91,6 +91,7 @@ MachinePtr accept(NewMachine request) {
     record.id = id_text(request);
     record.leader = leader_pid(request);
     machine->leader.reset(request.leader.release());
+    record.leader_id = pidfd::id_of(machine->leader.get());
     record.unit = process::place_of(machine->leader.get(), record.leader).unit;
     record.name = std::move(request.name);
     record.service = std::move(request.service);

@@ -4,9 +4,9 @@
 #include "base/error.hpp"
 #include "base/pidfd.hpp"
 #include "berthd/answer.hpp"
-#include "berthd/process.hpp"
 #include "build.hpp"
 #include "bus/errors.hpp"
+#include "systemd/process.hpp"
 
 namespace berth {
 

@@ -8,7 +8,7 @@
 #include "base/env_file.hpp"
 #include "base/error.hpp"
 #include "base/rooted.hpp"
-#include "berthd/process.hpp"
+#include "systemd/process.hpp"
 
 namespace berth::os_release {
 

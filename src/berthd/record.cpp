@@ -84,6 +84,8 @@ void set(Record &record, std::string_view key, std::string value) {
         record.id = id(value);
     else if (key == "LEADER")
         record.leader = process(value);
+    else if (key == "LEADER_PIDFDID")
+        record.leader_id = number(value);
     else if (key == "CLASS")
         record.kind = kind(std::move(value));
     else if (key == "REALTIME")
@@ -104,6 +106,8 @@ std::string public_text(const Record &record) {
     append(text, "ROOT", record.root);
     append(text, "ID", record.id);
     append(text, "LEADER", std::to_string(record.leader));
+    if (record.leader_id != 0) // the name that later versions of systemd-machined have for it
+        append(text, "LEADER_PIDFDID", std::to_string(record.leader_id));
     append(text, "CLASS", record.kind);
     append(text, "REALTIME", std::to_string(record.realtime));
     append(text, "MONOTONIC", std::to_string(record.monotonic));

@@ -19,6 +19,7 @@ struct Record {
     std::string root;      ///< directory on the host, or empty
     std::string id;        ///< 32 hexadecimal digits, or empty
     pid_t leader = 0;
+    std::uint64_t leader_id = 0; ///< pidfd::id_of() of it; 0 when it has none
     std::string kind;           ///< "container" or "vm"
     std::uint64_t realtime = 0; ///< of the registration; microseconds
     std::uint64_t monotonic = 0;

@@ -8,7 +8,7 @@
 #include "base/error.hpp"
 #include "base/pidfd.hpp"
 #include "berthd/log.hpp"
-#include "berthd/process.hpp"
+#include "systemd/process.hpp"
 
 namespace berth {
 
@@ -28,7 +28,8 @@ Registry::Registry(sd_event *loop, StateFolder files, Observer &observer)
 std::vector<Record> Registry::restore() {
     std::vector<Record> gone;
     for (Record &record : files_.load()) {
-        unique_fd leader = process::open_in_unit(record.leader, record.unit);
+        unique_fd leader =
+            process::open_leader({.pid = record.leader, .id = record.leader_id, .unit = record.unit});
         if (!leader || by_unit_.contains(record.unit)) {
             files_.remove(record);
             gone.push_back(std::move(record));

@@ -12,7 +12,7 @@
 #include "base/io.hpp"
 #include "base/parse.hpp"
 #include "berthd/log.hpp"
-#include "berthd/process.hpp"
+#include "systemd/process.hpp"
 
 namespace berth {
 
@@ -41,7 +41,10 @@ bool lives(const fs::path &file) {
         return false;
     const auto fields = parse_env_file(*text);
     const auto pid = parse_unsigned(field(fields, "LEADER"));
-    return pid && process::open_in_unit(static_cast<pid_t>(*pid), field(fields, "SCOPE"));
+    return pid
+           && process::open_leader({.pid = static_cast<pid_t>(*pid),
+                                    .id = parse_unsigned(field(fields, "LEADER_PIDFDID")).value_or(0),
+                                    .unit = field(fields, "SCOPE")});
 }
 
 void replace_symlink(const fs::path &link, const std::string &target) {

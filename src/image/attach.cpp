@@ -13,6 +13,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <format>
 #include <memory>
 #include <optional>
@@ -27,6 +28,7 @@
 #include "image/filesystem.hpp"
 #include "image/loop.hpp"
 #include "image/table.hpp"
+#include "runtime/tree_lock.hpp"
 
 namespace berth::disk {
 
@@ -36,36 +38,46 @@ namespace {
 constexpr std::chrono::seconds patience{2};
 
 struct Opened {
+    std::vector<LockFile> locks; ///< those that others than us take
     ImageFile image;
     Table table;
     Choice choice;
 };
 
-/// Opens the image and looks into it, with the lock held if that is wanted.
-Opened open_and_choose(const std::string &path, const ImagePolicy &policy, bool read_only, bool lock) {
-    Opened opened{.image = open_image(path, read_only), .table = {}, .choice = {}};
+/// Opens the image to use it, with our own lock held and, if that is wanted, those of others.
+Opened open_locked(const std::string &path, const Request &request) {
+    Opened opened{.locks = {}, .image = open_image(path, request.read_only), .table = {}, .choice = {}};
+    lock_image(opened.image);
+    if (request.lock)
+        opened.locks =
+            tree_lock::take(std::filesystem::canonical(path).native(),
+                            request.read_only ? LockFile::Mode::shared : LockFile::Mode::exclusive);
+    return opened;
+}
+
+void look_into(Opened &opened, const ImagePolicy &policy) {
     const ImageFile &image = opened.image;
-    if (lock)
-        lock_image(image);
     opened.table = read_table(image.fd.get(), image.size, image.sector_size, image.name);
     opened.choice = choose(opened.table, image.name, policy);
     if (const std::string problem = opened.choice.first_problem(); !problem.empty())
         throw Error(problem);
-    return opened;
 }
 
-/// As open_and_choose(), for writing only if some of it can be written to: whatever is read-only
+/// Opens the image and looks into it, for writing only if some of it can be written to: whatever is read-only
 /// may be used by several at once.
-Opened open_as_needed(const std::string &path, const ImagePolicy &policy, bool read_only) {
-    if (!read_only) {
-        const Opened first = open_and_choose(path, policy, true, false);
-        read_only = std::ranges::all_of(first.choice.uses, &Use::read_only);
+Opened open_as_needed(const std::string &path, Request request) {
+    if (!request.read_only) {
+        Opened first{.locks = {}, .image = open_image(path, true), .table = {}, .choice = {}};
+        look_into(first, request.policy);
+        request.read_only = std::ranges::all_of(first.choice.uses, &Use::read_only);
     }
     // The kernel takes its time to let go of what a machine that has just ended had mounted.
     const auto deadline = std::chrono::steady_clock::now() + patience;
     for (;;) {
         try {
-            return open_and_choose(path, policy, read_only, true);
+            Opened opened = open_locked(path, request);
+            look_into(opened, request.policy);
+            return opened;
         } catch (const Error &error) {
             if (error.code() != EBUSY || std::chrono::steady_clock::now() > deadline)
                 throw;
@@ -214,9 +226,9 @@ void check_socket(int socket) {
 
 } // namespace
 
-void attach(const std::string &path, const ImagePolicy &policy, bool read_only, int socket) {
+void attach(const std::string &path, const Request &request, int socket) {
     check_socket(socket);
-    const Opened opened = open_as_needed(path, policy, read_only);
+    Opened opened = open_as_needed(path, request);
     for (const Attacher::Mounted &mounted : Attacher(opened).mount_all()) {
         const Partition &partition = opened.table.partitions[mounted.use.partition];
         send(socket,
@@ -227,6 +239,11 @@ void attach(const std::string &path, const ImagePolicy &policy, bool read_only, 
               {"label", partition.label},
               {"uuid", partition.uuid}},
              mounted.mount.get());
+    }
+    for (LockFile &lock : opened.locks) {
+        send(socket, {{"lock", lock.path()}, {"exclusive", lock.mode() == LockFile::Mode::exclusive}},
+             lock.fd());
+        lock.hand_over();
     }
     send(socket, {{"end", true}}, -1);
 }

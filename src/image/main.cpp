@@ -23,7 +23,7 @@ namespace {
 
 using namespace berth;
 
-constexpr const char *help_text = R"(berth-image attach [--read-only] [--image-policy=POLICY] [--socket=FD] IMAGE
+constexpr const char *help_text = R"(berth-image attach [--read-only] [--lock] [--image-policy=POLICY] [--socket=FD] IMAGE
 berth-image dissect [--json] [--image-policy=POLICY] IMAGE
 
 Disk images as the roots of machines. IMAGE is a file or block device with a GPT,
@@ -34,6 +34,7 @@ an MBR, or nothing but a filesystem.
   dissect  show the partitions
 
   -r, --read-only             write nothing; several may use the image at once that way
+      --lock                  attach: take the locks of systemd-nspawn, too, and send them
       --image-policy=POLICY   which partitions may be there, and how protected, as in
                               systemd.image-policy(7)
       --socket=FD             the socket's descriptor (default: 3)
@@ -46,6 +47,7 @@ struct Options {
     enum class Verb : unsigned char { help, version, attach, dissect };
     Verb verb = Verb::help;
     bool read_only = false;
+    bool lock = false;
     bool json = false;
     ImagePolicy policy;
     int socket = 3;
@@ -69,9 +71,10 @@ ImagePolicy policy(std::string_view text) {
 }
 
 Options parse(int argc, char *argv[]) {
-    enum Own : int { opt_socket = 1000, opt_json, opt_policy, opt_version };
+    enum Own : int { opt_socket = 1000, opt_lock, opt_json, opt_policy, opt_version };
     constexpr std::array longs{option{"read-only", no_argument, nullptr, 'r'},
                                option{"socket", required_argument, nullptr, opt_socket},
+                               option{"lock", no_argument, nullptr, opt_lock},
                                option{"image-policy", required_argument, nullptr, opt_policy},
                                option{"json", no_argument, nullptr, opt_json},
                                option{"help", no_argument, nullptr, 'h'},
@@ -83,6 +86,7 @@ Options parse(int argc, char *argv[]) {
         case 'r': options.read_only = true; break;
         case opt_socket: options.socket = descriptor(::optarg); break;
         case opt_policy: options.policy = policy(::optarg); break;
+        case opt_lock: options.lock = true; break;
         case opt_json: options.json = true; break;
         case 'h': return options;
         case opt_version: options.verb = Options::Verb::version; return options;
@@ -118,7 +122,11 @@ void run(const Options &options) {
     switch (options.verb) {
     case Options::Verb::help: std::fputs(help_text, stdout); break;
     case Options::Verb::version: std::printf("berth %s\n", build::version.data()); break;
-    case Options::Verb::attach: disk::attach(options.image, options.policy, options.read_only, options.socket); break;
+    case Options::Verb::attach:
+        disk::attach(options.image,
+                     {.policy = options.policy, .read_only = options.read_only, .lock = options.lock},
+                     options.socket);
+        break;
     case Options::Verb::dissect: dissect(options); break;
     }
     if (std::fflush(stdout) != 0)

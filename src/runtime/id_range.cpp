@@ -4,9 +4,8 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
+#include <sys/file.h>
 #include <sys/random.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <format>
@@ -51,31 +50,21 @@ bool is_somebodys(std::uint32_t id) {
 bool IdRange::take(std::uint32_t base) {
     if (!may_be_picked(base))
         return false;
-    const std::string path = std::format("{}/{}", folder, base);
-    unique_fd lock(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-    if (!lock)
-        fail_errno("opening {}", path);
-    struct flock whole{};
-    whole.l_type = F_WRLCK;
-    whole.l_whence = SEEK_SET;
-    if (::fcntl(lock.get(), F_OFD_SETLK, &whole) < 0) {
-        if (errno == EAGAIN || errno == EACCES)
-            return false;
-        fail_errno("locking {}", path);
-    }
-    struct stat st{};
-    if (::fstat(lock.get(), &st) < 0)
-        fail_errno("looking at {}", path);
-    if (st.st_nlink == 0) // its last owner removed it meanwhile; another file is the lock now
-        return false;
-    base_ = base;
-    path_ = path;
-    lock_ = std::move(lock);
-    return true;
+    lock_ = LockFile::try_take(std::format("{}/{}", folder, base), LockFile::Mode::exclusive);
+    base_ = lock_ ? base : 0;
+    return lock_.has_value();
 }
 
 IdRange::IdRange(std::uint32_t wanted, std::string_view name) {
     std::filesystem::create_directories(folder);
+    const unique_fd turn(::open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!turn)
+        fail_errno("opening {}", folder);
+    // Looking at a lock takes it for a moment: nobody shall find a range taken for that alone.
+    if (::flock(turn.get(), LOCK_EX | LOCK_NB) == 0)
+        remove_stale_locks(folder);
+    if (::flock(turn.get(), LOCK_SH) < 0)
+        fail_errno("locking {}", folder);
     for (int attempt = 0; attempt < attempts; ++attempt) {
         std::uint32_t candidate = 0;
         if (attempt == 0)
@@ -86,17 +75,9 @@ IdRange::IdRange(std::uint32_t wanted, std::string_view name) {
             candidate = to_candidate(candidate);
         if (take(candidate) && (attempt == 0 || !is_somebodys(candidate)))
             return;
-        if (lock_) {
-            ::unlink(path_.c_str());
-            lock_.reset();
-        }
+        lock_.reset();
     }
     fail_code(EBUSY, "picking a range of users for machine \"{}\": none of {} was free", name, attempts);
-}
-
-IdRange::~IdRange() {
-    if (lock_)
-        ::unlink(path_.c_str());
 }
 
 } // namespace berth

@@ -3,22 +3,20 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
+#include <optional>
 #include <string_view>
 
-#include "base/unique_fd.hpp"
+#include "base/lock_file.hpp"
 
 namespace berth {
 
 /// A picked range, ours for as long as this lives. systemd-nspawn sees our locks, and we see its.
+/// Locks that killed launchers left are removed when the next range is picked.
 class IdRange {
 public:
     /// Picks a range: the one from `wanted` on if it may be picked and is free, else one made from
     /// `name`, else any. Throws Error when none is found.
     IdRange(std::uint32_t wanted, std::string_view name);
-    IdRange(const IdRange &) = delete;
-    IdRange &operator=(const IdRange &) = delete;
-    ~IdRange();
 
     [[nodiscard]] std::uint32_t base() const { return base_; }
 
@@ -26,8 +24,7 @@ private:
     bool take(std::uint32_t base);
 
     std::uint32_t base_ = 0;
-    std::string path_;
-    unique_fd lock_;
+    std::optional<LockFile> lock_;
 };
 
 } // namespace berth

@@ -27,7 +27,7 @@ namespace berth::image {
 namespace {
 
 constexpr int socket_in_child = 3; // what berth-image takes unless told otherwise
-constexpr std::size_t max_mounts = 16;
+constexpr std::size_t max_messages = 18;
 
 /// What is set up for a child of posix_spawn(3).
 class Setup {
@@ -68,14 +68,10 @@ private:
 /// berth-image, while it works. It is killed and reaped when we lose interest.
 class Worker {
 public:
-    Worker(const std::string &image, bool read_only, const std::optional<std::string> &policy, int socket,
-           int errors) {
+    Worker(const std::string &image, const std::vector<std::string> &options, int socket, int errors) {
         const std::string program = std::string(build::libexecdir) + "/berth-image";
         std::vector<std::string> words{program, "attach"};
-        if (read_only)
-            words.emplace_back("--read-only");
-        if (policy)
-            words.push_back("--image-policy=" + *policy);
+        words.insert(words.end(), options.begin(), options.end());
         words.emplace_back("--");
         words.push_back(image);
         std::vector<char *> pointers;
@@ -149,11 +145,12 @@ Message receive(int socket) {
     return message;
 }
 
-/// The mount that a message tells of; nothing for the last message.
-std::optional<Mount> mount_of(Message message) {
-    const auto json = nlohmann::json::parse(message.text);
-    if (json.value("end", false))
-        return std::nullopt;
+LockFile lock_of(const nlohmann::json &json, unique_fd fd) {
+    using Mode = LockFile::Mode;
+    return {json.at("lock"), std::move(fd), json.at("exclusive") ? Mode::exclusive : Mode::shared};
+}
+
+Mount mount_of(const nlohmann::json &json, Message message) {
     Mount mount{.designator = json.at("designator"),
                 .path = json.at("path"),
                 .read_only = json.at("read_only"),
@@ -163,19 +160,22 @@ std::optional<Mount> mount_of(Message message) {
     return mount;
 }
 
-/// All mounts; nothing when it did not come to the end.
-std::optional<std::vector<Mount>> receive_all(int socket) {
+/// All mounts, and the locks; nothing when it did not come to the end.
+std::optional<std::vector<Mount>> receive_all(int socket, std::vector<LockFile> &locks) {
     std::vector<Mount> mounts;
-    while (mounts.size() <= max_mounts) {
+    while (mounts.size() + locks.size() <= max_messages) {
         Message message = receive(socket);
         if (message.text.empty())
             return std::nullopt;
-        auto mount = mount_of(std::move(message));
-        if (!mount)
+        const auto json = nlohmann::json::parse(message.text);
+        if (json.value("end", false))
             return mounts;
-        mounts.push_back(std::move(*mount));
+        if (json.contains("lock"))
+            locks.push_back(lock_of(json, std::move(message.fd)));
+        else
+            mounts.push_back(mount_of(json, std::move(message)));
     }
-    fail("more than {} mounts", max_mounts);
+    fail("more than {} mounts and locks", max_messages);
 }
 
 unique_fd make_error_file() {
@@ -188,14 +188,22 @@ unique_fd make_error_file() {
 } // namespace
 
 std::vector<Mount> attach(const std::string &image, bool read_only,
-                          const std::optional<std::string> &policy) {
+                          const std::optional<std::string> &policy, std::vector<LockFile> *locks) {
     auto [ours, theirs] = protocol::make_pair();
     const unique_fd errors = make_error_file();
-    Worker worker(image, read_only, policy, theirs.get(), errors.get());
+    std::vector<std::string> options;
+    if (read_only)
+        options.emplace_back("--read-only");
+    if (locks != nullptr)
+        options.emplace_back("--lock");
+    if (policy)
+        options.push_back("--image-policy=" + *policy);
+    Worker worker(image, options, theirs.get(), errors.get());
     theirs.reset(); // or else its end would not be ours to see
     std::optional<std::vector<Mount>> mounts;
+    std::vector<LockFile> received;
     try {
-        mounts = receive_all(ours.get());
+        mounts = receive_all(ours.get(), received);
     } catch (const std::exception &error) {
         fail("opening the image {}: berth-image said something that makes no sense: {}", image, error.what());
     }
@@ -206,6 +214,8 @@ std::vector<Mount> attach(const std::string &image, bool read_only,
         throw Error(said.empty() ? "opening the image " + image + ": berth-image was killed" : said);
     if (!said.empty())
         write_all(STDERR_FILENO, said + "\n", "stderr");
+    if (locks != nullptr)
+        *locks = std::move(received);
     return std::move(*mounts);
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/lock_file.hpp"
 #include "base/unique_fd.hpp"
 
 namespace berth::image {
@@ -21,7 +22,10 @@ struct Mount {
 /// root first, parents before children. With `read_only`, nothing is written to it, and others may
 /// use it that way at once. Throws Error, with what berth-image says, when that does not work;
 /// then nothing is left. Its warnings go to our stderr. `policy`: as systemd.image-policy(7) has it.
+/// With `locks`, the image is locked against systemd-nspawn and machined, too, and whoever has these
+/// locks keeps it so.
 [[nodiscard]] std::vector<Mount> attach(const std::string &image, bool read_only,
-                                        const std::optional<std::string> &policy = std::nullopt);
+                                        const std::optional<std::string> &policy = std::nullopt,
+                                        std::vector<LockFile> *locks = nullptr);
 
 } // namespace berth::image

@@ -61,18 +61,8 @@ private:
     int pidfd_;
 };
 
-/// The namespaces of others that /sys and /dev/mqueue show.
-std::vector<namespaces::Target> shown_in_tree(const JoinPlan &join) {
-    return {{.path = join.network, .flag = CLONE_NEWNET}, {.path = join.ipc, .flag = CLONE_NEWIPC}};
-}
-
-/// The namespaces of others that the machine is to be born into.
-std::vector<namespaces::Target> joined(const JoinPlan &join) {
-    std::vector<namespaces::Target> targets = shown_in_tree(join);
-    targets.push_back({.path = join.uts, .flag = CLONE_NEWUTS});
-    targets.push_back({.path = join.pid, .flag = CLONE_NEWPID});
-    return targets;
-}
+/// The kinds of namespaces that /sys and /dev/mqueue show.
+constexpr std::uint64_t shown_in_tree = CLONE_NEWNET | CLONE_NEWIPC;
 
 } // namespace
 
@@ -80,7 +70,7 @@ std::vector<namespaces::Target> joined(const JoinPlan &join) {
 namespaces::Child Launcher::give_birth(int payload, const tree::Parts &parts,
                                        std::optional<tree::Assembled> &assembled, unique_fd &ours,
                                        unique_fd &theirs) {
-    const namespaces::Entered entered(joined(plan_.join));
+    const namespaces::Entered entered(joined_);
     std::optional<namespaces::FreshTime> time;
     if ((plan_.namespaces & CLONE_NEWTIME) != 0)
         time.emplace();
@@ -123,10 +113,10 @@ Launcher::Running Launcher::start(int payload) {
     auto [ours, theirs] = protocol::make_pair();
     const std::vector<user::HostUser> users = bound_users::look_up(plan_.users);
     const tree::Parts parts{
-        .ids = ids_, .image = image_, .scratch = scratch_, .exported = exported_, .users = users};
+        .ids = ids_, .image = image_.parts, .scratch = scratch_, .exported = exported_, .users = users};
     std::optional<tree::Assembled> assembled;
     if (plan_.users.enabled) {
-        const namespaces::Entered entered(shown_in_tree(plan_.join));
+        const namespaces::Entered entered(joined_, shown_in_tree);
         assembled = tree::assemble(plan_, parts);
     }
     if (assembled && payload >= 0)

@@ -20,6 +20,7 @@
 #include "runtime/supervisor.hpp"
 #include "runtime/tree.hpp"
 #include "runtime/unix_export.hpp"
+#include "runtime/work_folder.hpp"
 #include "seccomp/program.hpp"
 
 namespace berth {
@@ -40,6 +41,7 @@ private:
     void settle_users();
     void load_filter();
     void attach_image();
+    void make_work_folders();
     struct Running {
         std::unique_ptr<MachineNetwork> network; ///< empty when it is shared
         supervisor::Machine machine;
@@ -58,8 +60,19 @@ private:
     std::unique_ptr<IdRange> range_; ///< a picked one
     IdMaps ids_;
     Scratch scratch_;
-    std::vector<root::Partition> image_;
-    root::Locks locks_;
+    std::vector<LockFile> locks_; ///< of the trees or the image
+    /// What is mounted of a disk image: it goes before the locks do.
+    struct Image {
+        Image() = default;
+        Image(const Image &) = delete;
+        Image &operator=(const Image &) = delete;
+        ~Image();
+        std::vector<root::Partition> parts;
+    };
+    Image image_;
+    unique_fd upper_lock_;
+    std::vector<WorkFolder> work_folders_;
+    std::vector<namespaces::Target> joined_; ///< of others, to be born into
     seccomp::Programs filter_;
 };
 

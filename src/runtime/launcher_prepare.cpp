@@ -12,10 +12,12 @@
 #include "base/error.hpp"
 #include "base/rooted.hpp"
 #include "runtime/image.hpp"
+#include "runtime/joined.hpp"
 #include "runtime/launcher.hpp"
 #include "runtime/mounts.hpp"
 #include "runtime/ownership.hpp"
 #include "runtime/seccomp.hpp"
+#include "runtime/sources.hpp"
 #include "runtime/steps.hpp"
 #include "runtime/tree_template.hpp"
 
@@ -42,7 +44,7 @@ bool needs_scratch(const std::vector<MountPlan> &mounts) {
 
 } // namespace
 
-Launcher::Launcher(LaunchPlan plan) : plan_(std::move(plan)) {
+Launcher::Launcher(LaunchPlan plan) : plan_(std::move(plan)), joined_(joined::open(plan_.join)) {
     const bool own_mounts = plan_.root.upper == Upper::Kind::ephemeral || plan_.users.enabled
                             || !plan_.root.image.empty();
     export_sockets();
@@ -51,13 +53,14 @@ Launcher::Launcher(LaunchPlan plan) : plan_(std::move(plan)) {
     root::prepare_staging();
     if (!plan_.root.template_tree.empty())
         tree_template::instantiate(plan_.root.template_tree, plan_.root.layers.front());
-    locks_ = root::lock_layers(plan_.root);
+    locks_ = root::lock_layers(plan_.root, false);
     settle_users();
     exported_.give(ids_.base());
     steps::reached("users");
     attach_image();
     root::prepare_upper(plan_.root, ids_.map_trees());
-    root::lock_upper(plan_.root, locks_);
+    upper_lock_ = root::lock_upper(plan_.root);
+    make_work_folders();
     if (needs_scratch(plan_.mounts))
         scratch_.begin();
     load_filter();
@@ -69,6 +72,25 @@ void Launcher::export_sockets() {
     if (plan_.mode == ExecMode::boot && !exported_.mount(plan_.name))
         say(std::format("The sockets of another machine {} are in the way: those of this one are not shown on the host.",
                         plan_.name));
+}
+
+Launcher::Image::~Image() {
+    if (!parts.empty())
+        ::umount2(root::image_place, MNT_DETACH);
+}
+
+/// They outlast reboots, and are locked before anything is mounted.
+void Launcher::make_work_folders() {
+    for (const MountPlan &mount : plan_.mounts) {
+        const MountConfig::Source *upper = sources::host_upper(mount);
+        if (upper == nullptr)
+            continue;
+        try {
+            work_folders_.emplace_back(upper->path);
+        } catch (const Error &error) {
+            throw Error(mount.origin.text + ": " + error.what(), error.code());
+        }
+    }
 }
 
 void Launcher::load_filter() {
@@ -88,18 +110,19 @@ void Launcher::attach_image() {
         return;
     const bool read_only = root.read_only || root.usr_only || root.upper != Upper::Kind::none;
     const unique_fd tmpfs = mounts::new_filesystem("tmpfs", {{"mode", "0700"}}, 0);
-    for (const image::Mount &part : image::attach(root.image, read_only, root.image_policy)) {
+    for (const image::Mount &part : image::attach(root.image, read_only, root.image_policy, &locks_)) {
         struct stat st{};
         if (::fstat(part.mount.get(), &st) < 0)
             fail_errno("looking at the {} of {}", part.designator, root.image);
         ids_.map_tree(part.mount.get(), st, false);
-        if (image_.empty())
+        if (image_.parts.empty())
             attach_at(tmpfs.get(), root::image_place);
-        image_.push_back({.path = part.path, .place = std::format("{}/{}", root::image_place, image_.size())});
-        attach_at(part.mount.get(), image_.back().place);
+        image_.parts.push_back(
+            {.path = part.path, .place = std::format("{}/{}", root::image_place, image_.parts.size())});
+        attach_at(part.mount.get(), image_.parts.back().place);
     }
     if (plan_.machine_id_of_tree) {
-        const unique_fd tree(::open(image_.front().place.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+        const unique_fd tree(::open(image_.parts.front().place.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
         take_machine_id(plan_, rooted::read_file(tree.get(), "/etc/machine-id").value_or(""));
     }
 }
@@ -133,6 +156,10 @@ void Launcher::settle_users() {
         users.ownership = Ownership::chown;
     }
     if (users.ownership == Ownership::chown) {
+        if (!locks_.empty() && locks_.front().mode() == LockFile::Mode::shared) {
+            locks_.clear(); // our own would be in our way
+            locks_ = root::lock_layers(plan_.root, true);
+        }
         const bool told = !plan_.quiet && ::isatty(STDERR_FILENO) == 1;
         say(std::format("Giving the files in {} to users {} and up.", tree, users.base));
         ownership::move_to(tree, users.base, [told](std::uint64_t count) {

@@ -70,21 +70,18 @@ unique_fd open_own(const char *name) {
 
 } // namespace
 
-Entered::Entered(const std::vector<Target> &targets) {
-    for (const auto &[path, flag] : targets) {
-        if (path.empty())
+Entered::Entered(const std::vector<Target> &targets, std::uint64_t wanted) {
+    for (const auto &[fd, what, flag] : targets) {
+        if ((flag & wanted) == 0)
             continue;
-        const unique_fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-        if (!fd)
-            fail_errno("opening the namespace {}", path);
         const int type = ::ioctl(fd.get(), NS_GET_NSTYPE);
         const auto *const kind = std::ranges::find(kinds, flag, &Kind::flag);
         if (type < 0 || static_cast<std::uint64_t>(type) != flag)
-            fail("{} is not a namespace of the kind \"{}\", as /proc/PID/ns/{} is", path, kind->name,
+            fail("{} is not a namespace of the kind \"{}\", as /proc/PID/ns/{} is", what, kind->name,
                  kind->name);
         Own own{.fd = open_own(kind->name), .flag = type};
         if (::setns(fd.get(), type) < 0)
-            fail_errno("entering the namespace {}", path);
+            fail_errno("entering {}", what);
         own_.push_back(std::move(own));
     }
 }

@@ -26,17 +26,18 @@ struct Child {
 /// (CLONE_INTO_CGROUP). Returns twice, as fork(2) does.
 [[nodiscard]] Child fork_into(std::uint64_t flags, int cgroup = -1);
 
-/// A namespace to enter: its file, as /proc/PID/ns/net, or empty; and its kind, a CLONE_NEW* flag.
+/// A namespace to enter.
 struct Target {
-    std::string path;
-    std::uint64_t flag;
+    unique_fd fd;           ///< its file, as /proc/PID/ns/net
+    std::string what;       ///< in words, for messages
+    std::uint64_t flag = 0; ///< of its kind, CLONE_NEW*
 };
 
 /// Being in namespaces of others (setns(2)): children that are made meanwhile are born there.
 class Entered {
 public:
-    /// Enters the namespaces, those without a path left out.
-    explicit Entered(const std::vector<Target> &targets);
+    /// Enters those of the given kinds (CLONE_NEW*).
+    explicit Entered(const std::vector<Target> &targets, std::uint64_t kinds = ~std::uint64_t{0});
     Entered(const Entered &) = delete;
     Entered &operator=(const Entered &) = delete;
     /// Goes back to our own.

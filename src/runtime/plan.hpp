@@ -74,12 +74,20 @@ struct ProcessPlan {
     std::string selinux_context;
 };
 
-/// Namespaces to enter rather than to make: paths of namespace files, or empty.
+/// A namespace to enter rather than to make; or none.
+struct JoinedNamespace {
+    std::string path;    ///< of its file, or
+    std::string machine; ///< whose leader is in it
+    std::string origin;
+
+    [[nodiscard]] bool empty() const { return path.empty() && machine.empty(); }
+};
+
 struct JoinPlan {
-    std::string network;
-    std::string ipc;
-    std::string pid;
-    std::string uts;
+    JoinedNamespace network;
+    JoinedNamespace ipc;
+    JoinedNamespace pid;
+    JoinedNamespace uts;
 
     [[nodiscard]] bool any() const {
         return !network.empty() || !ipc.empty() || !pid.empty() || !uts.empty();

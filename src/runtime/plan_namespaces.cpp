@@ -3,30 +3,18 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <filesystem>
 
-#include "base/env_file.hpp"
 #include "base/error.hpp"
-#include "base/io.hpp"
-#include "base/parse.hpp"
 #include "runtime/plan_parts.hpp"
 
 namespace berth::plan_parts {
 
 namespace {
 
-/// The namespace file that "--network-of=" and its like mean. `kind` as in /proc/PID/ns.
-std::string namespace_of(const std::string &whose, const char *kind, const std::string &origin) {
-    if (whose.empty() || whose.starts_with('/'))
-        return whose;
-    const auto text = read_file_if_there("/run/systemd/machines/" + whose);
-    if (!text)
-        fail("{}: no machine \"{}\" is running", origin, whose);
-    const auto state = parse_env_file(*text);
-    const auto leader = state.find("LEADER");
-    if (leader == state.end() || !parse_unsigned(leader->second))
-        fail("{}: it is not known which process leads machine \"{}\"", origin, whose);
-    return std::format("/proc/{}/ns/{}", leader->second, kind);
+/// What "--network-of=" and its like name: a file, or a machine.
+JoinedNamespace joined(const std::string &whose, const std::string &origin) {
+    const bool is_path = whose.starts_with('/');
+    return {.path = is_path ? whose : "", .machine = is_path ? "" : whose, .origin = origin};
 }
 
 /// The first ID of the range that the tree's owner is in.
@@ -88,10 +76,10 @@ JoinPlan join(const MachineConfig &config) {
     if (!asked.network.empty() && !config.network.namespace_path.empty())
         fail("{}: only one network namespace can be entered", network);
     const std::string &net = asked.network.empty() ? config.network.namespace_path : asked.network;
-    JoinPlan join{.network = namespace_of(net, "net", network),
-                  .ipc = namespace_of(asked.ipc, "ipc", origin_of(config, "exec.ipc_of", "--ipc-of")),
-                  .pid = namespace_of(asked.pid, "pid", origin_of(config, "exec.pid_of", "--pid-of")),
-                  .uts = namespace_of(asked.uts, "uts", origin_of(config, "exec.uts_of", "--uts-of"))};
+    JoinPlan join{.network = joined(net, network),
+                  .ipc = joined(asked.ipc, origin_of(config, "exec.ipc_of", "--ipc-of")),
+                  .pid = joined(asked.pid, origin_of(config, "exec.pid_of", "--pid-of")),
+                  .uts = joined(asked.uts, origin_of(config, "exec.uts_of", "--uts-of"))};
     if (!join.pid.empty() && config.exec.boot)
         fail("{}: an init must be PID 1, which it cannot be among the processes of another machine",
              origin_of(config, "exec.pid_of", "--pid-of"));

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -96,15 +97,32 @@ UnitPlan unit(const MachineConfig &config, const std::string &name) {
     return unit;
 }
 
+namespace {
+
+/// True when systemd-resolved runs and answers at its stub. What it wrote stays behind when it ends,
+/// and is a symlink while the stub is turned off (DNSStubListener=no, resolved.conf(5)).
+bool has_stub_resolver() {
+    struct stat st{};
+    if (::lstat("/run/systemd/resolve/stub-resolv.conf", &st) < 0 || !S_ISREG(st.st_mode))
+        return false;
+    const auto events =
+        read_file_if_there("/sys/fs/cgroup/system.slice/systemd-resolved.service/cgroup.events");
+    return events && events->contains("populated 1");
+}
+
+} // namespace
+
 ResolvConf resolv_conf(ResolvConf mode, const LaunchPlan &plan) {
     if (mode != ResolvConf::automatic)
         return mode;
-    if ((plan.namespaces & CLONE_NEWNET) != 0 || !plan.join.network.empty())
+    if (plan.private_network())
         return ResolvConf::off; // the machine's network is no matter of the host's
-    const bool stub = ::access("/run/systemd/resolve/stub-resolv.conf", F_OK) == 0;
-    if (plan.root.read_only)
-        return stub ? ResolvConf::bind_stub : ResolvConf::bind_host;
-    return stub ? ResolvConf::copy_stub : ResolvConf::copy_host;
+    const bool bind = plan.root.read_only && !plan.root.usr_only;
+    if (has_stub_resolver())
+        return bind ? ResolvConf::bind_stub : ResolvConf::copy_stub;
+    if (::access("/etc/resolv.conf", F_OK) == 0)
+        return bind ? ResolvConf::bind_host : ResolvConf::copy_host;
+    return bind ? ResolvConf::off : ResolvConf::remove;
 }
 
 Timezone timezone(Timezone mode, const LaunchPlan &plan) {

@@ -14,19 +14,13 @@
 #include "runtime/fs_identity.hpp"
 #include "runtime/mounts.hpp"
 #include "runtime/overlay.hpp"
+#include "runtime/tree_lock.hpp"
 
 namespace berth::root {
 
 namespace fs = std::filesystem;
 
 namespace {
-
-unique_fd open_directory(const std::string &path) {
-    unique_fd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!fd)
-        fail_errno("opening the directory {}", path);
-    return fd;
-}
 
 void make_directory(const std::string &path, mode_t mode) {
     if (::mkdir(path.c_str(), mode) < 0 && errno != EEXIST)
@@ -49,30 +43,30 @@ void make_upper_like(const std::string &upper, const std::string &lower, bool ma
         fail_errno("giving {} the owner and mode of {}", upper, lower);
 }
 
-unique_fd lock(const std::string &path, bool exclusive) {
-    unique_fd directory = open_directory(path);
-    if (::flock(directory.get(), (exclusive ? LOCK_EX : LOCK_SH) | LOCK_NB) == 0)
-        return directory;
-    if (errno == EWOULDBLOCK)
-        fail_code(EBUSY,
-                  "{} is in use by another machine that writes to it, or that would be "
-                  "written to under its feet",
-                  path);
-    fail_errno("locking {}", path);
-}
-
 } // namespace
 
-Locks lock_layers(const RootPlan &plan) {
-    Locks locks;
+std::vector<LockFile> lock_layers(const RootPlan &plan, bool written) {
+    written = written || (!plan.is_overlay() && !plan.read_only && !plan.usr_only);
+    std::vector<LockFile> locks;
     for (const std::string &layer : plan.layers)
-        locks.push_back(lock(layer, !plan.is_overlay() && !plan.read_only && !plan.usr_only));
+        for (LockFile &lock :
+             tree_lock::take(layer, written ? LockFile::Mode::exclusive : LockFile::Mode::shared))
+            locks.push_back(std::move(lock));
     return locks;
 }
 
-void lock_upper(const RootPlan &plan, Locks &locks) {
-    if (plan.upper == Upper::Kind::persistent || plan.upper == Upper::Kind::path)
-        locks.push_back(lock(plan.upper_directory, true));
+unique_fd lock_upper(const RootPlan &plan) {
+    if (plan.upper != Upper::Kind::persistent && plan.upper != Upper::Kind::path)
+        return {};
+    unique_fd directory(::open(plan.upper_directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!directory)
+        fail_errno("opening the directory {}", plan.upper_directory);
+    if (::flock(directory.get(), LOCK_EX | LOCK_NB) == 0)
+        return directory;
+    if (errno == EWOULDBLOCK)
+        throw Error(std::format("{} is in use by another machine that writes to it", plan.upper_directory),
+                    EBUSY);
+    fail_errno("locking {}", plan.upper_directory);
 }
 
 void prepare_staging() {

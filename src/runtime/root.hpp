@@ -5,21 +5,19 @@
 #include <string>
 #include <vector>
 
+#include "base/lock_file.hpp"
 #include "base/unique_fd.hpp"
 #include "runtime/id_maps.hpp"
 #include "runtime/plan.hpp"
 
 namespace berth::root {
 
-/// Locks on the trees of a machine (flock(2) on the directories themselves): shared on what is
-/// only read, exclusive on what is written. They go with the descriptors, whatever ends us.
-using Locks = std::vector<unique_fd>;
+/// Locks the layers: shared what is only read; exclusive a tree that the machine writes to, or that we
+/// do (`written`). Throws Error naming the tree that another machine or program holds.
+[[nodiscard]] std::vector<LockFile> lock_layers(const RootPlan &plan, bool written);
 
-/// Takes those on the layers. Throws Error naming the tree that another machine holds.
-[[nodiscard]] Locks lock_layers(const RootPlan &plan);
-
-/// Adds the one on the upper, which prepare_upper() has made.
-void lock_upper(const RootPlan &plan, Locks &locks);
+/// Locks the upper on disk, which prepare_upper() has made (flock(2) on its folder). Empty for none.
+[[nodiscard]] unique_fd lock_upper(const RootPlan &plan);
 
 /// Where a root hangs while the machine's tree is put together. Any directory of the host would
 /// do: the mount namespace is the machine's own, and pivoting takes it away again.

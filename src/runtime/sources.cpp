@@ -13,6 +13,7 @@
 #include "base/rooted.hpp"
 #include "runtime/mounts.hpp"
 #include "runtime/overlay.hpp"
+#include "runtime/work_folder.hpp"
 
 namespace berth::sources {
 
@@ -111,15 +112,6 @@ unique_fd make_tmpfs(const MountPlan &mount, const IdMaps &ids) {
     return mounts::new_filesystem("tmpfs", options, attributes);
 }
 
-/// A folder beside the upper for overlayfs's own use; on the same filesystem, as it must be.
-std::string work_beside(const std::string &upper) {
-    const std::filesystem::path path(upper);
-    std::string work = (path.parent_path() / (".#" + path.filename().native() + ".berth-work")).native();
-    if (::mkdir(work.c_str(), 0700) < 0 && errno != EEXIST)
-        fail_errno("creating the directory {}", work);
-    return work;
-}
-
 unique_fd open_overlay(const MountPlan &mount, int tree, Scratch &scratch, const IdMaps &ids) {
     overlay::Request request;
     std::vector<unique_fd> held; // layers in the tree have no path of the host's but this
@@ -146,7 +138,7 @@ unique_fd open_overlay(const MountPlan &mount, int tree, Scratch &scratch, const
         } else {
             request.lowers.pop_back();
             request.upper = upper.path;
-            request.work = work_beside(upper.path);
+            request.work = work_folder_of(upper.path); // made by the launcher
         }
     }
     if (request.lowers.empty())
@@ -156,6 +148,13 @@ unique_fd open_overlay(const MountPlan &mount, int tree, Scratch &scratch, const
 }
 
 } // namespace
+
+const MountConfig::Source *host_upper(const MountPlan &mount) {
+    if (mount.kind != Kind::overlay || mount.read_only)
+        return nullptr;
+    const MountConfig::Source &upper = mount.sources.back();
+    return upper.path.empty() || upper.inside ? nullptr : &upper;
+}
 
 unique_fd open(const MountPlan &mount, int tree, IdMaps &ids, Scratch &scratch) {
     try {

@@ -14,4 +14,8 @@ namespace berth::sources {
 /// Throws Error naming the setting. Empty, too, when an optional source inside is missing.
 [[nodiscard]] unique_fd open(const MountPlan &mount, int tree, IdMaps &ids, Scratch &scratch);
 
+/// The host's directory that an overlay writes to, which needs a WorkFolder; nullptr for a mount
+/// without one.
+[[nodiscard]] const MountConfig::Source *host_upper(const MountPlan &mount);
+
 } // namespace berth::sources

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "seccomp/request.hpp"
 
+#include <sys/stat.h>
 #include <sys/utsname.h>
 
+#include <filesystem>
 #include <format>
 
 #include "base/error.hpp"
@@ -11,13 +13,29 @@
 
 namespace berth::seccomp {
 
+namespace {
+
+/// The libseccomp that compiles on this host: the file's name has the version, its size and time tell
+/// builds of one version apart.
+std::string library() {
+    std::error_code error;
+    const std::filesystem::path file = std::filesystem::canonical(build::libseccomp, error);
+    struct stat st{};
+    if (error || ::stat(file.c_str(), &st) < 0)
+        return "unknown";
+    return std::format("{} {} {}.{:09}", file.filename().native(), st.st_size, st.st_mtim.tv_sec,
+                       st.st_mtim.tv_nsec);
+}
+
+} // namespace
+
 std::string recipe(const Request &request) {
     utsname system{};
     if (::uname(&system) < 0)
         fail_errno("asking for the machine's architecture");
-    std::string text =
-        std::format("berth {}\nmachine {}\ncapabilities {:x}\nsuppress-sync {}\n", build::version,
-                    static_cast<const char *>(system.machine), request.capabilities, request.suppress_sync);
+    std::string text = std::format(
+        "berth {}\nlibseccomp {}\nmachine {}\ncapabilities {:x}\nsuppress-sync {}\n", build::version,
+        library(), static_cast<const char *>(system.machine), request.capabilities, request.suppress_sync);
     for (const std::string &rule : request.rules) {
         text += "rule";
         for (const std::string_view word : words(rule))

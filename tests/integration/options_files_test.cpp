@@ -62,7 +62,7 @@ TEST_F(HostFiles, ResolvConfInEveryMode) {
           Case{"bind-static", {"static\nmounted", "static\nmounted", "static\nmounted"}},
           Case{"bind-uplink", {"uplink\nmounted", "uplink\nmounted", "uplink\nmounted"}},
           Case{"bind-stub", {"stub\nmounted", "stub\nmounted", "stub\nmounted"}},
-          Case{"delete", {"nothing", "nothing", "nothing"}}, Case{"auto", {"stub", "stub", link}}})
+          Case{"delete", {"nothing", "nothing", "nothing"}}, Case{"auto", {"host", "host", link}}})
         for (const Before before : {Before::none, Before::file, Before::link}) {
             prepare(tree / "etc/resolv.conf", before);
             EXPECT_EQ(seen(std::string("--resolv-conf=") + one.mode, "/etc/resolv.conf"),
@@ -89,7 +89,36 @@ TEST_F(HostFiles, ResolvConfOnItsOwn) {
     {
         const HostFile none("/etc/resolv.conf", std::nullopt);
         EXPECT_EQ(automatic("--resolv-conf=replace-host"), "own") << "there is nothing to hand on";
+        EXPECT_EQ(automatic("--quiet"), "nothing") << "nothing here is right for the host's network";
+        EXPECT_EQ(automatic("--read-only"), "own");
+        EXPECT_EQ(automatic("--private-network"), "own");
     }
+    EXPECT_EQ(automatic("--network-namespace-path=/proc/self/ns/net"), "host");
+}
+
+TEST_F(HostFiles, ResolvConfOfResolvedCountsWhileItRuns) {
+    const HostFile host("/etc/resolv.conf", "host\n");
+    const HostFile stub("/run/systemd/resolve/stub-resolv.conf", "stub\n");
+    const auto automatic = [&](const std::string &option) {
+        prepare(tree / "etc/resolv.conf", Before::file);
+        return seen(option, "/etc/resolv.conf");
+    };
+    EXPECT_EQ(automatic("--quiet"), "host") << "the file that a resolver left";
+    {
+        const Process resolver({"systemd-run", "--quiet", "--wait", "--pipe", "--collect",
+                                "--unit=systemd-resolved.service", "sleep", "infinity"});
+        ASSERT_TRUE(eventually([] {
+            return run({"systemctl", "is-active", "systemd-resolved.service"}).out == "active\n";
+        }));
+        EXPECT_EQ(automatic("--quiet"), "stub");
+        EXPECT_EQ(automatic("--read-only"), "stub\nmounted");
+        EXPECT_EQ(automatic("--private-network"), "own");
+        fs::remove("/run/systemd/resolve/stub-resolv.conf");
+        fs::create_symlink("resolv.conf", "/run/systemd/resolve/stub-resolv.conf");
+        EXPECT_EQ(automatic("--quiet"), "host") << "there is no stub";
+        succeed({"systemctl", "stop", "systemd-resolved.service"});
+    }
+    fs::remove("/run/systemd/resolve/stub-resolv.conf");
 }
 
 TEST_F(HostFiles, ResolvConfOfABindCannotBeWritten) {

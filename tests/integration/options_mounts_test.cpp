@@ -6,6 +6,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstring>
 
 #include "base/unique_fd.hpp"
@@ -15,6 +16,7 @@
 #include "support/snapshot.hpp"
 
 using namespace berth::test;
+using testing::AllOf;
 using testing::HasSubstr;
 using testing::IsEmpty;
 namespace fs = std::filesystem;
@@ -293,6 +295,28 @@ TEST_F(MoreMounts, OverlayUpperHoldsWhatIsWrittenAndLowersStay) {
     EXPECT_THAT(differences(before, snapshot(dir / "one")), IsEmpty());
     EXPECT_EQ(text_of(dir / "upper/f"), "new\n");
     EXPECT_EQ(inside({"-x", "--overlay={dir}/one:{dir}/upper:/mnt"}, "cat /mnt/f /mnt/y"), "new\ny");
+    EXPECT_FALSE(fs::exists(dir / ".#upper.berth-work")) << "it stays after the machine";
+}
+
+TEST_F(MoreMounts, OverlayUpperIsForOneMachineAtATime) {
+    for (const char *folder : {"one", "upper"})
+        fs::create_directory(dir / folder);
+    const fs::path work = dir / ".#upper.berth-work";
+    const std::string overlay = expanded("--overlay={dir}/one:{dir}/upper:/mnt");
+    {
+        Machine machine("options-writer", {"-D", tree.path(), "-x", overlay});
+        const Outcome second = try_inside({"-x", overlay}, "true");
+        EXPECT_EQ(second.status, 1);
+        EXPECT_THAT(second.err,
+                    AllOf(HasSubstr(overlay + ": " + (dir / "upper").native()), HasSubstr("in use")));
+        EXPECT_TRUE(fs::exists(work)) << "the second has taken it away";
+        machine.launcher().send_signal(SIGKILL);
+        machine.launcher().wait();
+    }
+    EXPECT_TRUE(fs::exists(work));
+    // What the kernel still unmounts has the folder for a moment.
+    EXPECT_TRUE(eventually([&] { return try_inside({"-x", overlay}, "touch /mnt/x").status == 0; }));
+    EXPECT_FALSE(fs::exists(work)) << "what a killed launcher left";
 }
 
 TEST_F(MoreMounts, OverlayUpperMayBeLeftToBerth) {

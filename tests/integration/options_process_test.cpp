@@ -4,12 +4,17 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <format>
+#include <fstream>
 #include <map>
 #include <sstream>
 
+#include "base/env_file.hpp"
 #include "base/io.hpp"
+#include "base/names.hpp"
 #include "base/parse.hpp"
+#include "base/pidfd.hpp"
 #include "peer_differences.hpp"
 #include "support/machine.hpp"
 #include "support/options.hpp"
@@ -333,4 +338,66 @@ TEST_F(MoreProcess, NamespacesOfAnotherMachineAreEnteredWithOtherUsers) {
             EXPECT_NE(try_inside(all, change).status, 0) << change;
         EXPECT_EQ(one.exec({"cat", "/sys/class/net/lo/operstate"}), "unknown");
     }
+}
+namespace {
+
+/// A file in /run/systemd/machines as machined would write it.
+class MachineState {
+public:
+    MachineState(const std::string &name, const std::string &lines) : path_("/run/systemd/machines/" + name) {
+        fs::create_directories(path_.parent_path());
+        std::ofstream(path_) << "NAME=" << name << "\nCLASS=container\n" << lines;
+    }
+    MachineState(const MachineState &) = delete;
+    MachineState &operator=(const MachineState &) = delete;
+    ~MachineState() { fs::remove(path_); }
+
+private:
+    fs::path path_;
+};
+
+} // namespace
+
+TEST_F(MoreProcess, APidThatWentToAnotherProcessIsNotTheMachines) {
+    const Machine one("options-joined", {"-D", tree.path(), "-x", "--private-network"});
+    const auto state = berth::parse_env_file(text_of("/run/systemd/machines/options-joined"));
+    const berth::unique_fd leader = berth::pidfd::open(one.leader());
+    const std::string id = std::to_string(berth::pidfd::id_of(leader.get()));
+    EXPECT_EQ(state.at("LEADER_PIDFDID"), id);
+    const std::string theirs = fs::read_symlink(std::format("/proc/{}/ns/net", one.leader()));
+    struct Row {
+        std::string scope;
+        std::string id;
+        bool is_it;
+    };
+    for (const Row &row :
+         {Row{"machine-other.scope", id, true}, Row{state.at("SCOPE"), "1", false},
+          Row{berth::c_escape(state.at("SCOPE")), "", true}, Row{"machine-other.scope", "", false}}) {
+        const MachineState file("options-state",
+                                std::format("LEADER={}\nSCOPE={}\n{}", one.leader(), row.scope,
+                                            row.id.empty() ? "" : "LEADER_PIDFDID=" + row.id + "\n"));
+        const Outcome outcome =
+            try_inside({"-x", "--network-of=options-state"}, "readlink /proc/self/ns/net");
+        EXPECT_EQ(outcome.status, row.is_it ? 0 : 1) << row.scope << row.id << outcome.err;
+        if (row.is_it)
+            EXPECT_EQ(outcome.out, theirs + "\n");
+        else
+            EXPECT_THAT(outcome.err,
+                        HasSubstr("--network-of=options-state: machine \"options-state\" has ended"));
+    }
+}
+
+TEST_F(MoreProcess, NamespacesOfAMachineOfThePeerAreEntered) {
+    Process peer({"systemd-nspawn", "--quiet", "--pipe", "--private-network", "--volatile=overlay",
+                  "--machine=options-peer", "-D", tree.path(), "sh", "-c",
+                  "readlink /proc/self/ns/net; echo up; read x"});
+    const std::string theirs = peer.wait_for("up");
+    EXPECT_EQ(inside({"-x", "--network-of=options-peer"}, "readlink /proc/self/ns/net") + "\nup", theirs);
+    peer.close_input();
+    peer.wait();
+}
+
+TEST_F(MoreProcess, TheSmallInitHasNothingOpenOfTheHosts) {
+    EXPECT_EQ(inside({"-x", "--as-pid2", "--network-namespace-path=/proc/self/ns/net"}, "ls /proc/1/fd"),
+              "0\n1\n2");
 }

@@ -2,9 +2,11 @@
 // --private-users= and where the files of such machines belong.
 #include <csignal>
 #include <format>
+#include <fstream>
 #include <memory>
 
 #include "base/io.hpp"
+#include "base/lock_file.hpp"
 #include "base/parse.hpp"
 #include "peer_differences.hpp"
 #include "support/machine.hpp"
@@ -140,6 +142,18 @@ TEST_F(MoreUsers, OneNameHasOneRangeAndTwoMachinesHaveTwo) {
     EXPECT_EQ(count(), before);
     const Machine again("options-one", idle_options());
     EXPECT_EQ(base_of(again.leader()), first);
+}
+
+TEST_F(MoreUsers, LocksThatNobodyHoldsAreRemovedByTheNextStart) {
+    inside({"-U", "-x"}, "true"); // makes the folder
+    const fs::path stale = fs::path(locks) / "1310720000";
+    const fs::path held = fs::path(locks) / "1310785536";
+    std::ofstream(stale).close();
+    const auto lock = berth::LockFile::try_take(held, berth::LockFile::Mode::exclusive);
+    ASSERT_TRUE(lock);
+    inside({"-U", "-x"}, "true");
+    EXPECT_FALSE(fs::exists(stale));
+    EXPECT_TRUE(fs::exists(held));
 }
 
 TEST_F(MoreUsers, RangeOfTheTreesOwnerIsTakenIfFree) {

@@ -19,6 +19,7 @@ struct Kind {
 };
 
 const std::vector<Kind> kinds{
+    {"Plain", {}},
     {"Ephemeral", {"-x"}},
     {"EphemeralUsers", {"-x", "-U"}},
     {"Unregistered", {"-x", "--register=no"}},
@@ -33,6 +34,9 @@ const std::vector<const char *> steps{"users",      "locked",  "assembled", "bor
 
 std::string left_elsewhere() {
     std::string left = succeed({"nft", "list", "tables"}) + succeed({"losetup", "--list", "--noheadings"});
+    // Locks on trees are beside them and in a folder of systemd-nspawn's.
+    left += succeed(
+        {"sh", "-c", "ls -A /tmp /run/systemd/nspawn/locks 2>&1 | grep -E 'lck|inode|block' || true"});
     return left + succeed({"sh", "-c", "ls -A /run/systemd/nspawn-uid /var/tmp | grep -v systemd-private || true"});
 }
 

@@ -19,6 +19,7 @@ Record example() {
             .root = "/srv/a \"quoted\"\nroot",
             .id = "0123456789abcdef0123456789abcdef",
             .leader = 4711,
+            .leader_id = 5000000000,
             .kind = "container",
             .realtime = 1700000000000000,
             .monotonic = 99};
@@ -39,6 +40,7 @@ TEST(Record, ComesBackAsItWas) {
     EXPECT_EQ(record.root, example().root);
     EXPECT_EQ(record.id, example().id);
     EXPECT_EQ(record.leader, example().leader);
+    EXPECT_EQ(record.leader_id, example().leader_id);
     EXPECT_EQ(record.kind, example().kind);
     EXPECT_EQ(record.realtime, example().realtime);
     EXPECT_EQ(record.monotonic, example().monotonic);
@@ -50,6 +52,8 @@ TEST(Record, ComesBackWithoutWhatItNeedNotHave) {
     record.service.clear();
     record.root.clear();
     record.id.clear();
+    record.leader_id = 0;
+    EXPECT_THAT(public_text(record), Not(HasSubstr("PIDFDID")));
     EXPECT_THAT(public_text(record), Not(HasSubstr("ID=")));
     record = parse_record(private_text(record), "file");
     EXPECT_FALSE(record.own_unit);
@@ -62,6 +66,7 @@ TEST(Record, IsReadByOthersWithOneLevelOfEscapes) {
     const auto fields = parse_env_file(public_text(example()));
     EXPECT_EQ(fields.at("SCOPE"), example().unit);
     EXPECT_EQ(fields.at("LEADER"), "4711");
+    EXPECT_EQ(fields.at("LEADER_PIDFDID"), "5000000000");
     EXPECT_FALSE(fields.contains("OWN_UNIT"));
 }
 

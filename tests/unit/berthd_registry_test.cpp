@@ -9,8 +9,8 @@
 #include "base/error.hpp"
 #include "base/io.hpp"
 #include "base/pidfd.hpp"
-#include "berthd/process.hpp"
 #include "expect_error.hpp"
+#include "systemd/process.hpp"
 #include "temporary_directory.hpp"
 
 using namespace berth;

@@ -94,6 +94,11 @@ TEST_F(SeccompCache, DifferentRequestsHaveDifferentFilters) {
     EXPECT_EQ(runs(), 4U);
 }
 
+TEST_F(SeccompCache, AnotherLibraryMakesOtherFilters) {
+    EXPECT_THAT(seccomp::recipe({}),
+                testing::ContainsRegex("\nlibseccomp libseccomp.so.2.[0-9.]+ [0-9]+ [0-9.]+\n"));
+}
+
 TEST_F(SeccompCache, WhiteSpaceMakesNoDifference) {
     (void)load({.rules = {"~chroot  swapon"}});
     (void)load({.rules = {" ~chroot\tswapon\n"}});

@@ -22,6 +22,7 @@ public:
         SmallTree tree;
         for (const char *upper : {"--upper=ephemeral", "--upper=persistent"})
             succeed({"berth", "run", "--quiet", "--machine=first", "-D", tree.path(), upper, "true"});
+        std::filesystem::create_directories("/run/berth/image"); // that of machines from images
         std::filesystem::remove_all("/var/lib/berth/uppers/first");
     }
 };

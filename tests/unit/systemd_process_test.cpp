@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include "berthd/process.hpp"
+#include "systemd/process.hpp"
 
 #include <fcntl.h>
 #include <sys/wait.h>
@@ -60,4 +60,15 @@ TEST(Process, OnesWhichHaveExitedAreNowhere) {
 TEST(Process, AnotherUnitIsNotTheRightOne) {
     EXPECT_FALSE(process::open_in_unit(::getpid(), "surely-not-this.scope"));
     EXPECT_FALSE(process::open_in_unit(::getpid(), ""));
+}
+
+TEST(Process, ALeaderIsKnownByItsId) {
+    const unique_fd self = pidfd::open(::getpid());
+    const std::uint64_t id = pidfd::id_of(self.get());
+    if (id == 0)
+        GTEST_SKIP() << "this kernel has no pidfs";
+    EXPECT_TRUE(process::open_leader({.pid = ::getpid(), .id = id, .unit = "whatever.scope"}));
+    EXPECT_FALSE(process::open_leader({.pid = ::getpid(), .id = id + 1, .unit = "whatever.scope"}));
+    EXPECT_FALSE(process::open_leader({.pid = ::getppid(), .id = id, .unit = "whatever.scope"}));
+    EXPECT_FALSE(process::open_leader({.pid = ::getpid(), .id = 0, .unit = "surely-not-this.scope"}));
 }

@@ -5,6 +5,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -28,6 +29,17 @@ struct Place {
 /// A pidfd for `pid` if it lives and is in `unit`; else an empty one. A number that went to
 /// another process after its machine's end is so found out.
 [[nodiscard]] unique_fd open_in_unit(pid_t pid, const std::string &unit);
+
+/// What was written down of a leader.
+struct Leader {
+    pid_t pid = 0;
+    std::uint64_t id = 0; ///< pidfd::id_of() of it, or 0 when that is not known
+    std::string unit;
+};
+
+/// A pidfd for that very process if it lives, else an empty one: the ID tells, or where it is not
+/// known, the unit.
+[[nodiscard]] unique_fd open_leader(const Leader &leader);
 
 /// True when processes are in the cgroup or below it.
 [[nodiscard]] bool populated(const std::string &cgroup);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include "berthd/process.hpp"
+#include "systemd/process.hpp"
 
 #include <fcntl.h>
 
@@ -56,6 +56,20 @@ unique_fd open_in_unit(pid_t pid, const std::string &unit) {
     try {
         unique_fd fd = pidfd::open(pid);
         if (!unit.empty() && place_of(fd.get(), pid).unit == unit)
+            return fd;
+    } catch (const Error &error) {
+        if (error.code() != ESRCH && error.code() != EINVAL)
+            throw;
+    }
+    return {};
+}
+
+unique_fd open_leader(const Leader &leader) {
+    if (leader.id == 0)
+        return open_in_unit(leader.pid, leader.unit);
+    try {
+        unique_fd fd = pidfd::open(leader.pid);
+        if (pidfd::id_of(fd.get()) == leader.id && !pidfd::has_exited(fd.get()))
             return fd;
     } catch (const Error &error) {
         if (error.code() != ESRCH && error.code() != EINVAL)
