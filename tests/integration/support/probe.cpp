@@ -121,7 +121,8 @@ const std::string &probe_script() {
     static const std::string script = R"sh(
 echo '== base'; cat /proc/self/uid_map
 echo '== mount'; cat /proc/self/mountinfo
-echo '== status'; cat /proc/1/status
+# Read by the shell itself: while it forks another program it has all signals blocked.
+echo '== status'; while read -r line; do echo "$line"; done < /proc/1/status
 echo '== limit'; tail -n +2 /proc/1/limits
 echo '== env'; tr '\0' '\n' < /proc/1/environ
 echo '== dev'; find /dev ! -type l ! -path '/dev/pts/[0-9]*' -exec stat -c '%n %A %a %u:%g %t:%T' {} +
