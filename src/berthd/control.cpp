@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // How machines go, and what can be done to them meanwhile.
+#include <algorithm>
 #include <csignal>
 
 #include "base/error.hpp"
@@ -27,6 +28,11 @@ constexpr auto service_patience = seconds(200);
 /// How long the rest of a machine may take to follow its leader. The kernel kills what is in the
 /// leader's pid namespace, and a supervisor in the unit reports the end.
 constexpr auto grace = milliseconds(250);
+
+/// True when the cgroup that a machine had is there and not empty, or nothing is known of it.
+bool is_rest(const process::Cgroup &cgroup) {
+    return cgroup.path.empty() || process::populated(cgroup);
+}
 
 } // namespace
 
@@ -96,24 +102,31 @@ Task<sdbus::UnixFd> Operations::open_leader(Caller caller, std::string name) {
     co_return sdbus::UnixFd(machine->leader.get());
 }
 
-void Operations::sweep(std::string unit, std::string cgroup) {
-    tasks_.start(sweep_later(std::move(unit), std::move(cgroup)));
+void Operations::sweep(std::string unit, process::Cgroup cgroup) {
+    tasks_.start(sweep_later(leftovers_.emplace(std::move(unit), std::move(cgroup))));
 }
 
-Task<void> Operations::sweep_later(std::string unit, std::string cgroup) {
+Task<void> Operations::sweep_later(Leftovers::iterator leftover) {
+    const auto [unit, cgroup] = *leftover;
     try {
         const Outcome<Done> waited;
         const Timer timer(loop_, Clock::now() + grace, [waited] { waited.give({}); });
         co_await waited;
-        // A new machine may have taken the name by now; what was left over is gone then.
-        if (registry_.by_unit(unit) || (!cgroup.empty() && !process::populated(cgroup)))
-            co_return;
-        const auto deadline = Clock::now() + scope_patience;
-        tasks_.begin(systemd_.kill_unit(unit, SIGKILL, deadline));
-        co_await systemd_.stop_unit(unit, deadline);
+        // Another machine may have taken the name by now; what was left over is gone then.
+        if (!registry_.by_unit(unit) && is_rest(cgroup)) {
+            const auto deadline = Clock::now() + scope_patience;
+            tasks_.begin(systemd_.kill_unit(unit, SIGKILL, deadline));
+            co_await systemd_.stop_unit(unit, deadline);
+        }
     } catch (const std::exception &error) {
         log::warning("ending what a machine left in {}: {}", unit, error.what());
     }
+    leftovers_.erase(leftover);
+}
+
+bool Operations::is_left_over(const std::string &unit) const {
+    const auto [begin, end] = leftovers_.equal_range(unit);
+    return std::any_of(begin, end, [](const auto &leftover) { return is_rest(leftover.second); });
 }
 
 } // namespace berth

@@ -9,7 +9,6 @@
 #include "base/error.hpp"
 #include "base/names.hpp"
 #include "base/pidfd.hpp"
-#include "berthd/log.hpp"
 #include "berthd/operations.hpp"
 #include "bus/errors.hpp"
 #include "systemd/process.hpp"
@@ -73,6 +72,14 @@ bool is_shared(std::string_view unit) {
            || (unit.starts_with("user@") && unit.ends_with(".service"));
 }
 
+/// The slice that a scope with these properties is in.
+std::string slice_of(const std::vector<systemd::Property> &properties) {
+    for (const systemd::Property &property : properties)
+        if (property.get<0>() == "Slice" && property.get<1>().containsValueOfType<std::string>())
+            return property.get<1>().get<std::string>();
+    return systemd::default_slice;
+}
+
 /// The machine of the request, which is checked. The unit is the one that the leader is in.
 MachinePtr accept(NewMachine request) {
     check_name(request.name);
@@ -132,14 +139,20 @@ Task<MachinePtr> Operations::create(Caller caller, NewMachine request,
     // From here to the entry in the registry nothing else runs.
     const std::string place = std::exchange(machine->record.unit, scope_name(machine->record.name));
     machine->record.own_unit = true;
+    machine->cgroup.path = process::slice_path(slice_of(properties)) + "/" + machine->record.unit;
     require_free(machine->record, place);
     // While systemd makes the scope, the machine is written down and put on the bus.
     const auto started = tasks_.begin(start_unit(machine, std::move(properties), deadline));
+    std::exception_ptr failure;
     try {
         registry_.add(machine);
     } catch (...) {
-        sweep(machine->record.unit, "");
-        throw;
+        failure = std::current_exception();
+    }
+    if (failure) {
+        co_await started;
+        sweep(machine->record.unit, process::cgroup_at(machine->cgroup.path));
+        std::rethrow_exception(failure);
     }
     co_await await_unit(machine, started);
     co_return machine;
@@ -152,6 +165,7 @@ Task<void> Operations::start_unit(MachinePtr machine, std::vector<systemd::Prope
         {.unit = record.unit,
          .description = (record.kind == "vm" ? "Virtual Machine " : "Container ") + record.name,
          .leader = machine->leader.get(),
+         .replaces = is_left_over(record.unit),
          .properties = std::move(properties)},
         deadline);
 }
@@ -162,6 +176,7 @@ Task<void> Operations::await_unit(MachinePtr machine, Outcome<Done> started) {
     std::exception_ptr failure;
     try {
         co_await started;
+        machine->cgroup = process::cgroup_at(machine->cgroup.path);
     } catch (...) {
         failure = std::current_exception();
     }
@@ -178,12 +193,6 @@ Task<void> Operations::await_unit(MachinePtr machine, Outcome<Done> started) {
 
 void Operations::created(Machine &machine) {
     registry_.set_state(machine, Machine::State::running);
-    try {
-        machine.cgroup = process::place_of(machine.leader.get(), machine.record.leader).cgroup;
-    } catch (const Error &error) {
-        if (error.code() != ESRCH) // its end is noticed elsewhere
-            log::warning("machine \"{}\": {}", machine.record.name, error.what());
-    }
 }
 
 Task<MachinePtr> Operations::enlist(Caller caller, NewMachine request) {

@@ -33,7 +33,7 @@ void ManagerObject::restore() {
     restoring_ = true;
     for (const Record &gone : registry_.restore())
         if (gone.own_unit)
-            operations_.sweep(gone.unit, "");
+            operations_.sweep(gone.unit, {});
     restoring_ = false;
 }
 

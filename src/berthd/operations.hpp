@@ -6,6 +6,7 @@
 #include <sdbus-c++/Types.h>
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,7 @@
 #include "bus/authority.hpp"
 #include "bus/task.hpp"
 #include "systemd/manager.hpp"
+#include "systemd/process.hpp"
 
 namespace berth {
 
@@ -50,16 +52,20 @@ public:
     [[nodiscard]] MachinePtr get(const std::string &name);
 
     /// To be called when a machine has ended whose unit is ours: sees to it that nothing remains
-    /// in the unit. `cgroup` is the unit's, or empty when unknown.
-    void sweep(std::string unit, std::string cgroup);
+    /// in the unit. `cgroup` is the unit's.
+    void sweep(std::string unit, process::Cgroup cgroup);
 
 private:
+    /// Units that machines have left, by name; what is in them goes.
+    using Leftovers = std::multimap<std::string, process::Cgroup>;
+
     void require_free(const Record &record, const std::string &place);
     Task<void> start_unit(MachinePtr machine, std::vector<systemd::Property> properties,
                           Clock::time_point deadline);
     Task<void> await_unit(MachinePtr machine, Outcome<Done> started);
     Task<void> end(MachinePtr machine);
-    Task<void> sweep_later(std::string unit, std::string cgroup);
+    Task<void> sweep_later(Leftovers::iterator leftover);
+    [[nodiscard]] bool is_left_over(const std::string &unit) const;
     Task<std::string> look_inside(MachinePtr machine, std::string what, std::string (*look)(int leader));
 
     sd_event *loop_;
@@ -67,6 +73,7 @@ private:
     systemd::Manager &systemd_;
     Authority &authority_;
     Tasks &tasks_;
+    Leftovers leftovers_;
     unsigned looking_ = 0; ///< children of look_inside()
 };
 

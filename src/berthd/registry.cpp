@@ -36,7 +36,7 @@ std::vector<Record> Registry::restore() {
             continue;
         }
         const auto machine = std::make_shared<Machine>();
-        machine->cgroup = process::place_of(leader.get(), record.leader).cgroup;
+        machine->cgroup = process::cgroup_at(process::place_of(leader.get(), record.leader).cgroup);
         machine->leader = std::move(leader);
         machine->record = std::move(record);
         machine->state = Machine::State::running;

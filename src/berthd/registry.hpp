@@ -13,6 +13,7 @@
 #include "berthd/state_folder.hpp"
 #include "bus/event.hpp"
 #include "bus/task.hpp"
+#include "systemd/process.hpp"
 
 namespace berth {
 
@@ -26,7 +27,7 @@ struct Machine {
     Record record;
     unique_fd leader; ///< pidfd
     State state = State::opening;
-    std::string cgroup;                  ///< of its unit, once known
+    process::Cgroup cgroup;              ///< of its unit, once known
     std::vector<Outcome<Done>> mourners; ///< who waits for its end
 };
 

@@ -32,8 +32,9 @@ BusMessagePtr call(sd_bus *bus, sd_bus_message *message, const std::string &doin
     const int result = ::sd_bus_call(bus, message, static_cast<std::uint64_t>(limit), &error, &reply);
     if (result < 0) {
         const std::string text = error.message != nullptr ? error.message : errno_text(-result);
+        const std::string name = error.name != nullptr ? error.name : "";
         ::sd_bus_error_free(&error);
-        throw Error(doing + ": " + text, -result);
+        throw CallError(doing + ": " + text, -result, name);
     }
     return BusMessagePtr(reply);
 }

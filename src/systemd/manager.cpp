@@ -8,6 +8,7 @@
 #include "base/pidfd.hpp"
 #include "bus/errors.hpp"
 #include "bus/path.hpp"
+#include "systemd/process.hpp"
 
 namespace berth::systemd {
 
@@ -145,7 +146,7 @@ sdbus::MethodCall Manager::start_call(const Scope &scope) const {
     request.openContainer("(sv)");
     append(request, "Description", "s", scope.description);
     if (!has(scope.properties, "Slice"))
-        append(request, "Slice", "s", "machine.slice");
+        append(request, "Slice", "s", default_slice);
     append(request, "Delegate", "b", true);
     append(request, "CollectMode", "s", "inactive-or-failed");
     append(request, "TasksMax", "t", default_tasks_max);
@@ -205,6 +206,8 @@ Task<void> Manager::start_scope(Scope scope, Clock::time_point deadline) {
             else if (!in_the_way)
                 throw bus_error::while_doing("starting " + scope.unit, error);
         }
+        if (in_the_way && !scope.replaces)
+            co_await require_unused(scope.unit, deadline);
         if (in_the_way)
             co_await clear_away(scope.unit, deadline);
         if (Clock::now() >= deadline)
@@ -212,6 +215,36 @@ Task<void> Manager::start_scope(Scope scope, Clock::time_point deadline) {
                                   "starting {}: an earlier unit of that name does not go away; "
                                   "\"systemctl status {}\" tells what it is",
                                   scope.unit, scope.unit);
+    }
+}
+
+Task<std::vector<pid_t>> Manager::processes_of(std::string unit, Clock::time_point deadline) {
+    std::vector<sdbus::Struct<std::string, std::uint32_t, std::string>> found;
+    try {
+        sdbus::MethodCall request = method("GetUnitProcesses");
+        request << unit;
+        sdbus::MethodReply reply = co_await send(request, deadline);
+        reply >> found;
+    } catch (const sdbus::Error &error) {
+        if (error.getName() != no_such_unit)
+            throw bus_error::while_doing("looking for the processes of " + unit, error);
+    }
+    std::vector<pid_t> processes;
+    for (const auto &process : found)
+        processes.push_back(static_cast<pid_t>(process.get<1>()));
+    co_return processes;
+}
+
+/// Throws when `unit` has processes that stay. Those of a launcher that was just killed do not.
+Task<void> Manager::require_unused(std::string unit, Clock::time_point deadline) {
+    for (const auto end = Clock::now() + process::last_breath;;) {
+        if (std::ranges::none_of(co_await processes_of(unit, deadline), process::is_staying))
+            co_return;
+        if (Clock::now() > end)
+            throw bus_error::make(bus_error::machine_exists, "{}", process::unit_in_use(unit));
+        const Outcome<Done> waited;
+        const Timer timer(loop_, Clock::now() + process::pause, [waited] { waited.give({}); });
+        co_await waited;
     }
 }
 

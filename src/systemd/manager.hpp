@@ -20,6 +20,9 @@
 
 namespace berth::systemd {
 
+/// Where scopes are when nothing else is asked for.
+inline constexpr const char *default_slice = "machine.slice";
+
 using Property = sdbus::Struct<std::string, sdbus::Variant>;
 
 /// A scope to be made.
@@ -27,6 +30,7 @@ struct Scope {
     std::string unit;
     std::string description;
     int leader;                       ///< a pidfd, to be kept open until the task is done
+    bool replaces;                    ///< a unit of that name is the rest of a machine, and is killed
     std::vector<Property> properties; ///< added to ours, and stronger
 };
 
@@ -36,9 +40,9 @@ class Manager {
 public:
     Manager(sdbus::IConnection &bus, sd_event *loop);
 
-    /// Starts a transient scope around the leader and waits until systemd's job is done. An
-    /// earlier scope of that name is waited for; if something still lives in it, it is killed.
-    /// The caller knows that this something is no machine.
+    /// Starts a transient scope around the leader and waits until systemd's job is done. The end of
+    /// an earlier scope of that name is waited for. If something lives in it, that is killed with
+    /// Scope::replaces, else it is an error (machine_exists).
     Task<void> start_scope(Scope scope, Clock::time_point deadline);
 
     /// Stops `unit` and waits until it is inactive. A unit that is not there is stopped.
@@ -59,6 +63,8 @@ private:
     [[nodiscard]] sdbus::MethodCall kill_call(const std::string &unit, int signal) const;
     Task<void> try_start(const Scope &scope, Clock::time_point deadline);
     Task<void> clear_away(std::string unit, Clock::time_point deadline);
+    Task<std::vector<pid_t>> processes_of(std::string unit, Clock::time_point deadline);
+    Task<void> require_unused(std::string unit, Clock::time_point deadline);
     Task<std::string> job(sdbus::MethodCall request, Clock::time_point deadline);
     Outcome<sdbus::MethodReply> send(const sdbus::MethodCall &request, Clock::time_point deadline);
     void tell(const sdbus::MethodCall &request) noexcept;

@@ -5,6 +5,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -41,8 +42,33 @@ struct Leader {
 /// known, the unit.
 [[nodiscard]] unique_fd open_leader(const Leader &leader);
 
+/// The cgroup of a slice (systemd.slice(5)): "/a.slice/a-b.slice" of "a-b.slice".
+[[nodiscard]] std::string slice_path(std::string_view slice);
+
+/// A unit's cgroup: that very one, and none that is made at its path later.
+struct Cgroup {
+    std::string path; ///< as in Place; empty when it is not known
+    std::uint64_t id = 0;
+};
+
+/// What is at `path` now.
+[[nodiscard]] Cgroup cgroup_at(std::string path);
+
 /// True when processes are in the cgroup or below it.
-[[nodiscard]] bool populated(const std::string &cgroup);
+[[nodiscard]] bool populated(const Cgroup &cgroup);
+
+/// How long a process that was killed may look as if it stayed, and when to look again.
+inline constexpr auto last_breath = std::chrono::milliseconds(200);
+inline constexpr auto pause = std::chrono::milliseconds(5);
+
+/// What to say of a unit that is in the way of a new one.
+[[nodiscard]] std::string unit_in_use(const std::string &unit);
+
+/// False when the process is not there, or is about to go: it exits, or SIGKILL is pending.
+[[nodiscard]] bool is_staying(pid_t pid);
+
+/// The same by the text of /proc/PID/stat (proc_pid_stat(5)).
+[[nodiscard]] bool tells_of_staying(std::string_view stat);
 
 /// Opens a file or folder in /proc/PID of the process behind `pidfd`. Throws Error when that
 /// process has exited.

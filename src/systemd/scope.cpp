@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "systemd/scope.hpp"
 
+#include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <map>
+#include <thread>
 
 #include "base/error.hpp"
 #include "systemd/bus_call.hpp"
+#include "systemd/process.hpp"
 #include "systemd/unit_properties.hpp"
 
 namespace berth::scope {
@@ -15,7 +19,11 @@ namespace {
 constexpr const char *service = "org.freedesktop.systemd1";
 constexpr const char *object = "/org/freedesktop/systemd1";
 constexpr const char *interface = "org.freedesktop.systemd1.Manager";
+constexpr auto unit_exists = "org.freedesktop.systemd1.UnitExists";
+constexpr auto no_such_unit = "org.freedesktop.systemd1.NoSuchUnit";
 constexpr auto deadline = std::chrono::seconds(90);
+
+using Clock = std::chrono::steady_clock;
 
 /// Results of jobs by path; the signal may come before the answer that tells us the path.
 using Results = std::map<std::string, std::string>;
@@ -51,6 +59,48 @@ std::string request_job(sd_bus *bus, const Request &request, int pidfd) {
     return job;
 }
 
+std::vector<pid_t> processes_of(sd_bus *bus, const std::string &unit) {
+    const BusMessagePtr message = bus_call::method(bus, service, object, interface, "GetUnitProcesses");
+    bus_call::check(::sd_bus_message_append(message.get(), "s", unit.c_str()), "making a bus message");
+    std::vector<pid_t> processes;
+    try {
+        constexpr auto what = "reading systemd's answer";
+        const BusMessagePtr reply = bus_call::call(bus, message.get(), "looking for the processes of " + unit);
+        bus_call::check(::sd_bus_message_enter_container(reply.get(), 'a', "(sus)"), what);
+        const char *cgroup = nullptr;
+        const char *words = nullptr;
+        std::uint32_t pid = 0;
+        int more = 0;
+        while ((more = ::sd_bus_message_read(reply.get(), "(sus)", &cgroup, &pid, &words)) > 0)
+            processes.push_back(static_cast<pid_t>(pid));
+        bus_call::check(more, what);
+    } catch (const bus_call::CallError &error) {
+        if (error.name() != no_such_unit)
+            throw;
+    }
+    return processes;
+}
+
+/// As request_job(), and waits for the end of an earlier unit of that name.
+std::string request_job_when_free(sd_bus *bus, const Request &request, int pidfd, Clock::time_point end) {
+    for (Clock::time_point last_empty = Clock::now();;) {
+        try {
+            return request_job(bus, request, pidfd);
+        } catch (const bus_call::CallError &error) {
+            if (error.name() != unit_exists)
+                throw;
+        }
+        const Clock::time_point now = Clock::now();
+        if (std::ranges::none_of(processes_of(bus, request.name), process::is_staying))
+            last_empty = now;
+        else if (now > last_empty + process::last_breath)
+            throw Error("starting " + request.name + ": " + process::unit_in_use(request.name), EEXIST);
+        if (now > end)
+            fail_code(ETIMEDOUT, "starting {}: waiting for the end of an earlier unit of that name", request.name);
+        std::this_thread::sleep_for(process::pause);
+    }
+}
+
 } // namespace
 
 void start(sd_bus *bus, const Request &request, int pidfd) {
@@ -60,11 +110,11 @@ void start(sd_bus *bus, const Request &request, int pidfd) {
                                                 on_job_removed, nullptr, &results),
                     "listening for systemd's jobs");
     const BusSlotPtr owner(slot);
-    const std::string job = request_job(bus, request, pidfd);
-    const auto end = std::chrono::steady_clock::now() + deadline;
+    const auto end = Clock::now() + deadline;
+    const std::string job = request_job_when_free(bus, request, pidfd, end);
     while (!results.contains(job)) {
         const auto left =
-            std::chrono::duration_cast<std::chrono::microseconds>(end - std::chrono::steady_clock::now());
+            std::chrono::duration_cast<std::chrono::microseconds>(end - Clock::now());
         if (left.count() <= 0)
             fail_code(ETIMEDOUT, "waiting for systemd to start {}", request.name);
         int processed = 0;

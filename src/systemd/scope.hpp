@@ -16,7 +16,8 @@ struct Request {
     std::vector<std::string> properties; ///< NAME=VALUE
 };
 
-/// Starts the scope around the process behind `pidfd` and waits until systemd's job is done.
+/// Starts the scope around the process behind `pidfd` and waits until systemd's job is done. The end
+/// of an earlier scope of that name is waited for; when that is in use, it is an error.
 void start(sd_bus *bus, const Request &request, int pidfd);
 
 } // namespace berth::scope

@@ -240,6 +240,9 @@ TEST_F(Manager, UnregisteredMachinesRunOn) {
     EXPECT_FALSE(fs::exists("/run/systemd/machines/forgotten"));
     EXPECT_FALSE(forgotten.launcher().ended());
     EXPECT_EQ(text_of("/proc/" + std::to_string(leader) + "/comm"), "sleep\n");
+    EXPECT_THAT(run(run_words("forgotten", {"-D", other.path(), "-x"}, {"true"})).err,
+                HasSubstr("machine-forgotten.scope is there already and has processes"));
+    EXPECT_FALSE(forgotten.launcher().ended());
     succeed({"systemctl", "kill", "--signal=KILL", "machine-forgotten.scope"});
     forgotten.launcher().wait();
 }

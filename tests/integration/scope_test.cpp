@@ -92,6 +92,45 @@ TEST_F(Scope, UnregisteredMachineHasAScopeAllTheSame) {
     EXPECT_EQ(machine.launcher().wait(), 128 + SIGKILL);
 }
 
+TEST_F(Scope, OneInUseIsLeftAlone) {
+    Machine machine("scoped", on_tree({"--register=no"}));
+    for (const char *option : {"--register=no", "--register=yes"}) {
+        const Outcome refused = run(run_words("scoped", on_tree({option}), {"true"}));
+        EXPECT_EQ(refused.status, 1) << option;
+        EXPECT_THAT(refused.err, HasSubstr("machine-scoped.scope is there already and has processes"));
+        EXPECT_FALSE(machine.launcher().ended()) << option;
+    }
+    machine.launcher().send_signal(SIGKILL);
+    machine.launcher().wait();
+    EXPECT_EQ(run(run_words("scoped", on_tree(), {"true"})).status, 0) << "what just died is waited for";
+}
+
+TEST_F(Scope, OneThatFollowsARegisteredMachineIsNotSweptAway) {
+    EXPECT_EQ(run(run_words("scoped", on_tree(), {"true"})).status, 0);
+    // Longer than it takes until the rest of a machine is looked for.
+    const Outcome next = run(run_words("scoped", on_tree({"--register=no"}), {"sleep", "1"}));
+    EXPECT_EQ(next.status, 0) << next.err;
+}
+
+TEST_F(Scope, WhatAMachineLeavesInItIsNotInTheWay) {
+    // A process of the host's own in the scope: it does not end with the machine.
+    const auto leave = [](const Machine &machine) {
+        auto process = std::make_unique<Process>(Words{"sh", "-c", "echo up; exec sleep 60"});
+        process->wait_for("up");
+        succeed({"busctl", "call", "org.freedesktop.systemd1", "/org/freedesktop/systemd1",
+                 "org.freedesktop.systemd1.Manager", "AttachProcessesToUnit", "ssau",
+                 machine.property("Unit"), "/", "1", std::to_string(process->pid())});
+        return process;
+    };
+    std::unique_ptr<Process> left;
+    {
+        const Machine machine("scoped", on_tree());
+        left = leave(machine);
+    }
+    EXPECT_EQ(run(run_words("scoped", on_tree(), {"true"})).status, 0);
+    EXPECT_EQ(left->wait(), 128 + SIGKILL);
+}
+
 TEST_F(Scope, ServiceHasTheSupervisorBesideThePayload) {
     Service machine("served",
                     "[root]\ndirectory = \"" + tree.path().native() + "\"\nupper = \"ephemeral\"\n");

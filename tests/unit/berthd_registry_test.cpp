@@ -175,7 +175,7 @@ TEST_F(RegistryTest, RestoreTakesBackTheLiving) {
     ASSERT_NE(machine, nullptr);
     EXPECT_EQ(machine->state, Machine::State::running);
     EXPECT_EQ(machine->record.kind, "vm");
-    EXPECT_TRUE(machine->cgroup.ends_with(unit));
+    EXPECT_TRUE(machine->cgroup.path.ends_with(unit));
 }
 
 TEST_F(RegistryTest, RestoreClearsAwayTheDead) {
