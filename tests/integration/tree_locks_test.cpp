@@ -2,6 +2,7 @@
 // Locks on trees and images: what berth uses systemd-nspawn and systemd-machined leave alone, and the
 // other way round.
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include <csignal>
 #include <filesystem>
@@ -235,4 +236,27 @@ TEST_F(ImageLocks, AreSharedForWhatCannotBeWrittenTo) {
     }
     for (const fs::path &lock : locks_of(image.path()))
         EXPECT_FALSE(fs::exists(lock)) << lock;
+}
+
+TEST_F(ImageLocks, OfADeviceAreThePeersToo) {
+    Image image(folder_);
+    succeed({"cp", "-a", std::string(busybox_tree) + "/.", image.tree().native()});
+    image.ext4(0, 48);
+    const LoopDevice device(image.path());
+    struct stat st{};
+    ASSERT_EQ(::stat(device.path().c_str(), &st), 0);
+    const fs::path lock =
+        std::format("/run/systemd/nspawn/locks/block-{}:{}", ::major(st.st_rdev), ::minor(st.st_rdev));
+    {
+        const Machine machine("locks-first", {"-i", device.path()});
+        EXPECT_TRUE(fs::exists(lock));
+        EXPECT_FALSE(LockFile::try_take(lock, Mode::shared));
+        EXPECT_FALSE(fs::exists("/dev/.#" + device.path().filename().native() + ".lck"))
+            << "a device is one and the same wherever its node is";
+    }
+    EXPECT_FALSE(fs::exists(lock));
+    const auto held = LockFile::try_take(lock, Mode::exclusive);
+    ASSERT_TRUE(held);
+    EXPECT_THAT(run(run_words("locks-second", {"-i", device.path()}, {"true"})).err,
+                HasSubstr(device.path().native() + " is in use"));
 }

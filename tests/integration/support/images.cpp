@@ -74,6 +74,13 @@ Image full_image(const Folder &folder, const std::string &name) {
     return image;
 }
 
+LoopDevice::LoopDevice(const std::string &image)
+    : path_(succeed({"losetup", "--find", "--show", image})) {}
+
+LoopDevice::~LoopDevice() {
+    succeed({"losetup", "--detach", path_});
+}
+
 void ImageTest::TearDown() {
     EXPECT_TRUE(eventually([this] { return loops().empty(); }, std::chrono::seconds(20)))
         << "left attached: " << testing::PrintToString(loops());

@@ -71,6 +71,20 @@ private:
 /// Root, /usr for reading, /home, an EFI system partition, and swap.
 [[nodiscard]] Image full_image(const Folder &folder, const std::string &name = "disk.img");
 
+/// A loop device of an image, as an administrator makes one.
+class LoopDevice {
+public:
+    explicit LoopDevice(const std::string &image);
+    ~LoopDevice();
+    LoopDevice(const LoopDevice &) = delete;
+    LoopDevice &operator=(const LoopDevice &) = delete;
+
+    [[nodiscard]] const std::filesystem::path &path() const { return path_; }
+
+private:
+    std::filesystem::path path_;
+};
+
 /// A folder for images, of which no loop device may be left.
 class ImageTest : public HostTest {
 protected:
