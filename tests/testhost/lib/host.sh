@@ -9,6 +9,7 @@
 #   console.log, the upper and work folders of its root, machines/, berth/
 
 readonly boot_timeout=60 stop_timeout=30
+readonly exiting=4 # PF_EXITING, of the kernel's flags of a process
 
 state_of() { echo "$hosts/$1"; }
 
@@ -18,13 +19,14 @@ check_name() {
 }
 
 # alive FILE: set $leader to the pid that FILE records, if that very process
-# still runs. (No subshell, no program: it is called in a loop.)
+# still runs and does not only wait for the rest of its pid namespace to die.
+# (No subshell, no program: it is called in a loop.)
 alive() {
     local start stat
     leader=''
     { read -r leader start <"$1" && read -r stat <"/proc/$leader/stat"; } 2>/dev/null || return 1
     read -r -a stat <<<"${stat##*) }" # what follows the name begins with field 3
-    [[ ${stat[0]} != Z && ${stat[19]} == "$start" ]]
+    [[ ${stat[0]} != Z && ${stat[19]} == "$start" ]] && ((!(stat[6] & exiting)))
 }
 
 # Set $leader to the pid of the running host's PID 1.
@@ -167,6 +169,7 @@ exec_in_host() {
         [[ -n $interrupted ]]
     do :; done
     trap - INT TERM HUP
+    ((status == 0)) || alive "$(state_of "$name")/leader" || die "the host '$name' went down meanwhile"
     return "$status"
 }
 
