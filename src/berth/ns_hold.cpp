@@ -176,8 +176,8 @@ void place(const fs::path &directory, const Member &member, const std::string &w
             throw;
         fail_code(
             EINVAL,
-            "the kernel refuses to hold the mount namespace of {} here: only one that is newer than the "
-            "mount namespace we are in can be held in it; --kind= can leave it out",
+            "the kernel refuses to hold the mount namespace of {} here: only one that it numbers as newer than "
+            "the mount namespace we are in can be held in it; --kind= can leave it out",
             what);
     }
 }

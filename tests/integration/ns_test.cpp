@@ -2,13 +2,21 @@
 // Namespaces as operators know them: listed, held, entered, released.
 #include <nlohmann/json.hpp>
 
+#include <fcntl.h>
+#include <linux/nsfs.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <filesystem>
 #include <format>
+#include <memory>
 
 #include "base/parse.hpp"
+#include "base/unique_fd.hpp"
 #include "support/host_test.hpp"
 #include "support/machine.hpp"
 #include "support/trees.hpp"
@@ -48,6 +56,50 @@ std::string error_of(const Words &words) {
     const Outcome outcome = try_berth(words);
     EXPECT_EQ(outcome.status, 1) << outcome.out;
     return outcome.err;
+}
+
+/// Everything that is started meanwhile runs on one processor.
+class OnProcessor {
+public:
+    explicit OnProcessor(std::size_t number) {
+        ::sched_getaffinity(0, sizeof before_, &before_);
+        cpu_set_t one{};
+        CPU_SET(number, &one);
+        EXPECT_EQ(::sched_setaffinity(0, sizeof one, &one), 0);
+    }
+    ~OnProcessor() { ::sched_setaffinity(0, sizeof before_, &before_); }
+    OnProcessor(const OnProcessor &) = delete;
+    OnProcessor &operator=(const OnProcessor &) = delete;
+
+private:
+    cpu_set_t before_{};
+};
+
+/// By which the kernel tells what is newer.
+std::uint64_t mount_namespace_number(pid_t pid) {
+    const berth::unique_fd fd(
+        ::open(std::format("/proc/{}/ns/mnt", pid).c_str(), O_RDONLY | O_CLOEXEC));
+    std::uint64_t number = 0;
+    EXPECT_EQ(::ioctl(fd.get(), NS_GET_MNTNS_ID, &number), 0);
+    return number;
+}
+
+/// A machine whose mount namespace is newer than ours for the kernel, too. Since Linux 6.18 each
+/// processor has a supply of numbers of its own: on the one that ours comes from, they are higher.
+std::unique_ptr<Machine> with_newer_mounts(const std::string &name, const Words &options) {
+    for (std::size_t number = 0; number < CPU_SETSIZE; ++number) {
+        cpu_set_t ours{};
+        ::sched_getaffinity(0, sizeof ours, &ours);
+        if (!CPU_ISSET(number, &ours))
+            continue;
+        const OnProcessor here(number);
+        auto machine = std::make_unique<Machine>(name, options);
+        if (mount_namespace_number(machine->leader()) > mount_namespace_number(::getpid()))
+            return machine;
+        EXPECT_THAT(error_of({"ns", "hold", "spare", name, "--kind=mnt"}), HasSubstr("newer"));
+    }
+    ADD_FAILURE() << "no processor gives numbers that are higher than our mount namespace's";
+    return nullptr;
 }
 
 /// Releases a name at the end of a test that may have failed.
@@ -157,7 +209,8 @@ TEST_F(NamespacesHeld, HoldDoesAllOrNothing) {
 TEST_F(NamespacesHeld, MountAndPidNamespacesAsFarAsTheKernelPermits) {
     const Released guard{"spare"};
     {
-        const Machine machine("ns-tree", options());
+        const auto machine = with_newer_mounts("ns-tree", options());
+        ASSERT_TRUE(machine);
         berth_succeeds({"ns", "hold", "spare", "ns-tree", "--kind=mnt,pid"});
         EXPECT_EQ(berth_succeeds({"ns", "enter", "spare", "--", "cat", "/proc/1/comm"}), "sleep");
     }
