@@ -26,8 +26,7 @@ private:
 [[nodiscard]] std::string errno_text(int code);
 
 /// Throws an Error without an errno: for bad input.
-template <class... Args>
-[[noreturn]] void fail(std::format_string<Args...> fmt, Args &&...args) {
+template <class... Args> [[noreturn]] void fail(std::format_string<Args...> fmt, Args &&...args) {
     throw Error(std::format(fmt, std::forward<Args>(args)...));
 }
 
@@ -39,8 +38,7 @@ template <class... Args>
 }
 
 /// As fail_code(), with errno as it is on entry.
-template <class... Args>
-[[noreturn]] void fail_errno(std::format_string<Args...> fmt, Args &&...args) {
+template <class... Args> [[noreturn]] void fail_errno(std::format_string<Args...> fmt, Args &&...args) {
     const int code = errno;
     fail_code(code, fmt, std::forward<Args>(args)...);
 }

@@ -21,16 +21,11 @@ template <int (*Verb)(const Invocation &)> int with_bus(const Invocation &invoca
 }
 
 constexpr std::array actions{
-    Action{"list", with_bus<berth::cli::list>, true},
-    Action{"status", with_bus<berth::cli::status>, true},
-    Action{"show", with_bus<berth::cli::show>, true},
-    Action{"inspect", with_bus<berth::cli::inspect>, true},
-    Action{"start", with_bus<berth::cli::start>},
-    Action{"enable", with_bus<berth::cli::enable>},
-    Action{"disable", with_bus<berth::cli::disable>},
-    Action{"poweroff", with_bus<berth::cli::poweroff>},
-    Action{"reboot", with_bus<berth::cli::reboot>},
-    Action{"terminate", with_bus<berth::cli::terminate>},
+    Action{"list", with_bus<berth::cli::list>, true}, Action{"status", with_bus<berth::cli::status>, true},
+    Action{"show", with_bus<berth::cli::show>, true}, Action{"inspect", with_bus<berth::cli::inspect>, true},
+    Action{"start", with_bus<berth::cli::start>},     Action{"enable", with_bus<berth::cli::enable>},
+    Action{"disable", with_bus<berth::cli::disable>}, Action{"poweroff", with_bus<berth::cli::poweroff>},
+    Action{"reboot", with_bus<berth::cli::reboot>},   Action{"terminate", with_bus<berth::cli::terminate>},
     Action{"kill", with_bus<berth::cli::kill>},
 };
 

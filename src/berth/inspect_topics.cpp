@@ -10,10 +10,8 @@ namespace berth::cli {
 namespace {
 
 constexpr std::array table{
-    Topic{"namespaces", inspect_namespaces},
-    Topic{"capabilities", inspect_capabilities},
-    Topic{"mounts", inspect_mounts},
-    Topic{"cgroup", inspect_cgroup},
+    Topic{"namespaces", inspect_namespaces}, Topic{"capabilities", inspect_capabilities},
+    Topic{"mounts", inspect_mounts},         Topic{"cgroup", inspect_cgroup},
     Topic{"seccomp", inspect_filters},
 };
 

@@ -56,9 +56,5 @@ int main(int argc, char **argv) {
     }
     // Where an option comes before the verb, berth-ctl finds out.
     const bool joins = verb == "exec" || verb == "shell" || verb == "bind" || verb == "unbind";
-    return become(joins              ? exec
-                  : verb == "config" ? config
-                  : verb == "ns"     ? ns
-                                     : ctl,
-                  argv);
+    return become(joins ? exec : verb == "config" ? config : verb == "ns" ? ns : ctl, argv);
 }

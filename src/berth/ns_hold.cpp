@@ -174,11 +174,11 @@ void place(const fs::path &directory, const Member &member, const std::string &w
     } catch (const Error &error) {
         if (!is_mount || error.code() != EINVAL)
             throw;
-        fail_code(
-            EINVAL,
-            "the kernel refuses to hold the mount namespace of {} here: only one that it numbers as newer than "
-            "the mount namespace we are in can be held in it; --kind= can leave it out",
-            what);
+        fail_code(EINVAL,
+                  "the kernel refuses to hold the mount namespace of {} here: only one that it numbers as "
+                  "newer than "
+                  "the mount namespace we are in can be held in it; --kind= can leave it out",
+                  what);
     }
 }
 

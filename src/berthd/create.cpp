@@ -91,8 +91,8 @@ MachinePtr accept(NewMachine request) {
                    request.name, request.root);
     for (const std::int32_t index : request.interfaces)
         if (index <= 0)
-            throw make(bus_error::invalid_args, R"(machine "{}": {} is not the index of a link)", request.name,
-                       index);
+            throw make(bus_error::invalid_args, R"(machine "{}": {} is not the index of a link)",
+                       request.name, index);
     const auto machine = std::make_shared<Machine>();
     Record &record = machine->record;
     record.id = id_text(request);

@@ -47,8 +47,8 @@ private:
                          sdbus::UnixFd leader, std::string root) override;
     void CreateMachineWithNetwork(sdbus::Result<sdbus::ObjectPath> &&result, std::string name,
                                   std::vector<std::uint8_t> id, std::string service, std::string kind,
-                                  sdbus::UnixFd leader, std::string root, std::vector<std::int32_t> interfaces,
-                                  Properties properties) override;
+                                  sdbus::UnixFd leader, std::string root,
+                                  std::vector<std::int32_t> interfaces, Properties properties) override;
     void RegisterMachineWithNetwork(sdbus::Result<sdbus::ObjectPath> &&result, std::string name,
                                     std::vector<std::uint8_t> id, std::string service, std::string kind,
                                     sdbus::UnixFd leader, std::string root,

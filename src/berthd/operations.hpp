@@ -25,9 +25,9 @@ struct NewMachine {
     std::string name;
     std::vector<std::uint8_t> id; ///< 16 bytes, or none
     std::string service;
-    std::string kind;     ///< "container" or "vm"
-    sdbus::UnixFd leader; ///< pidfd
-    std::string root;     ///< absolute, or empty
+    std::string kind;                          ///< "container" or "vm"
+    sdbus::UnixFd leader;                      ///< pidfd
+    std::string root;                          ///< absolute, or empty
     std::vector<std::int32_t> interfaces = {}; ///< links on the host that lead to it
 };
 

@@ -20,8 +20,8 @@ struct Record {
     std::string id;        ///< 32 hexadecimal digits, or empty
     pid_t leader = 0;
     std::uint64_t leader_id = 0; ///< pidfd::id_of() of it; 0 when it has none
-    std::string kind;           ///< "container" or "vm"
-    std::uint64_t realtime = 0; ///< of the registration; microseconds
+    std::string kind;            ///< "container" or "vm"
+    std::uint64_t realtime = 0;  ///< of the registration; microseconds
     std::uint64_t monotonic = 0;
     std::vector<std::int32_t> interfaces; ///< indices of links on the host that lead to the machine
 };

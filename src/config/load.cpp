@@ -38,9 +38,10 @@ std::vector<Assignment> effective(std::vector<Assignment> command_line, const st
         std::erase_if(from_file, [&](const Assignment &assignment) {
             if (!needs_trust(assignment))
                 return false;
-            warn(std::format("{} is ignored: a file beside an image may not set it; move the file to {}",
-                             assignment.origin.text,
-                             file->format == ConfigFile::Format::toml ? "/etc/berth" : "/etc/systemd/nspawn"));
+            warn(
+                std::format("{} is ignored: a file beside an image may not set it; move the file to {}",
+                            assignment.origin.text,
+                            file->format == ConfigFile::Format::toml ? "/etc/berth" : "/etc/systemd/nspawn"));
             return true;
         });
     const bool file_wins = use == UseFiles::override;

@@ -38,11 +38,11 @@ struct Upper {
 };
 
 struct RootConfig {
-    std::string directory;           ///< the OS tree, when there are no layers beside it
-    std::string image;               ///< a disk image in place of the directory
+    std::string directory;                   ///< the OS tree, when there are no layers beside it
+    std::string image;                       ///< a disk image in place of the directory
     std::optional<std::string> image_policy; ///< systemd.image-policy(7), or the standard one
-    std::string template_tree;       ///< what `directory` is made from when it does not exist
-    std::vector<std::string> layers; ///< lower layers, lowest first
+    std::string template_tree;               ///< what `directory` is made from when it does not exist
+    std::vector<std::string> layers;         ///< lower layers, lowest first
     std::optional<Upper> upper;
     bool ephemeral = false;
     bool read_only = false;
@@ -54,8 +54,21 @@ struct RootConfig {
 /// What is done with a file of the host that machines have too (/etc/resolv.conf, /etc/localtime).
 /// The names are those of --resolv-conf= and --timezone= of systemd-nspawn(1).
 enum class ResolvConf : std::uint8_t {
-    automatic, off, copy_host, copy_static, copy_uplink, copy_stub, replace_host, replace_static,
-    replace_uplink, replace_stub, bind_host, bind_static, bind_uplink, bind_stub, remove,
+    automatic,
+    off,
+    copy_host,
+    copy_static,
+    copy_uplink,
+    copy_stub,
+    replace_host,
+    replace_static,
+    replace_uplink,
+    replace_stub,
+    bind_host,
+    bind_static,
+    bind_uplink,
+    bind_stub,
+    remove,
 };
 enum class Timezone : std::uint8_t { automatic, off, copy, bind, symlink, remove };
 
@@ -82,8 +95,8 @@ struct Credential {
 };
 
 struct ExecConfig {
-    bool boot = false;        ///< the tree's init is PID 1
-    bool process_two = false; ///< a small init of ours is PID 1, the command PID 2
+    bool boot = false;                ///< the tree's init is PID 1
+    bool process_two = false;         ///< a small init of ours is PID 1, the command PID 2
     std::vector<std::string> command; ///< the command, or arguments to init when booting
     std::vector<std::pair<std::string, std::string>> environment;
     std::string user;

@@ -115,7 +115,8 @@ MountConfig parse_overlay(std::string_view text, bool read_only, const Origin &o
         fail("\"{}\" needs a layer and a destination", text);
     MountConfig overlay{.kind = Kind::overlay, .read_only = read_only, .origin = origin};
     overlay.optional = take_optional(pieces[0]);
-    overlay.destination = destination_of(pieces.back().starts_with('+') ? pieces.back().substr(1) : pieces.back());
+    overlay.destination =
+        destination_of(pieces.back().starts_with('+') ? pieces.back().substr(1) : pieces.back());
     if (pieces.size() > 2)
         pieces.pop_back();
     for (std::size_t i = 0; i < pieces.size(); ++i) {

@@ -24,20 +24,18 @@ struct Limit {
 };
 // getrlimit(2), by the names that systemd.exec(5) gives them
 constexpr std::array limits{
-    Limit{"CPU", RLIMIT_CPU},         Limit{"FSIZE", RLIMIT_FSIZE},
-    Limit{"DATA", RLIMIT_DATA},       Limit{"STACK", RLIMIT_STACK},
-    Limit{"CORE", RLIMIT_CORE},       Limit{"RSS", RLIMIT_RSS},
-    Limit{"NOFILE", RLIMIT_NOFILE},   Limit{"AS", RLIMIT_AS},
-    Limit{"NPROC", RLIMIT_NPROC},     Limit{"MEMLOCK", RLIMIT_MEMLOCK},
-    Limit{"LOCKS", RLIMIT_LOCKS},     Limit{"SIGPENDING", RLIMIT_SIGPENDING},
-    Limit{"MSGQUEUE", RLIMIT_MSGQUEUE}, Limit{"NICE", RLIMIT_NICE},
-    Limit{"RTPRIO", RLIMIT_RTPRIO},   Limit{"RTTIME", RLIMIT_RTTIME},
+    Limit{"CPU", RLIMIT_CPU},           Limit{"FSIZE", RLIMIT_FSIZE}, Limit{"DATA", RLIMIT_DATA},
+    Limit{"STACK", RLIMIT_STACK},       Limit{"CORE", RLIMIT_CORE},   Limit{"RSS", RLIMIT_RSS},
+    Limit{"NOFILE", RLIMIT_NOFILE},     Limit{"AS", RLIMIT_AS},       Limit{"NPROC", RLIMIT_NPROC},
+    Limit{"MEMLOCK", RLIMIT_MEMLOCK},   Limit{"LOCKS", RLIMIT_LOCKS}, Limit{"SIGPENDING", RLIMIT_SIGPENDING},
+    Limit{"MSGQUEUE", RLIMIT_MSGQUEUE}, Limit{"NICE", RLIMIT_NICE},   Limit{"RTPRIO", RLIMIT_RTPRIO},
+    Limit{"RTTIME", RLIMIT_RTTIME},
 };
 
 bool is_name(std::string_view text) {
-    return !text.empty() && text.find_first_not_of(
-                                "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
-                                == std::string_view::npos
+    return !text.empty()
+           && text.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
+                  == std::string_view::npos
            && (text[0] < '0' || text[0] > '9');
 }
 
@@ -119,7 +117,8 @@ void cpus(std::string_view value, std::vector<unsigned> &cpus) {
     for (const std::string &piece : values::pieces(value)) {
         const auto at = piece.find('-');
         const auto first = parse_unsigned(std::string_view(piece).substr(0, at));
-        const auto last = at == std::string::npos ? first : parse_unsigned(std::string_view(piece).substr(at + 1));
+        const auto last =
+            at == std::string::npos ? first : parse_unsigned(std::string_view(piece).substr(at + 1));
         if (!first || !last || *first > *last || *last >= most)
             fail("\"{}\" is not a CPU or a range of CPUs such as 0-3", piece);
         for (std::uint64_t cpu = *first; cpu <= *last; ++cpu)

@@ -19,8 +19,18 @@ void put(MachineConfig &config, const ResourceLimit &limit) {
         all.push_back(limit);
 }
 
-template <int resource> constexpr Setting limit(std::string_view key, std::string_view nspawn, std::string_view help) {
-    return {"exec", key, nspawn, "", 0, SettingType::text, "", "", Trust::privileged, help,
+template <int resource>
+constexpr Setting limit(std::string_view key, std::string_view nspawn, std::string_view help) {
+    return {"exec",
+            key,
+            nspawn,
+            "",
+            0,
+            SettingType::text,
+            "",
+            "",
+            Trust::privileged,
+            help,
             [](MachineConfig &config, std::string_view value, const Origin &) {
                 put(config, process_syntax::limit(resource, value));
             }};

@@ -23,7 +23,8 @@ namespace {
 
 using namespace berth;
 
-constexpr const char *help_text = R"(berth-image attach [--read-only] [--lock] [--image-policy=POLICY] [--socket=FD] IMAGE
+constexpr const char *help_text =
+    R"(berth-image attach [--read-only] [--lock] [--image-policy=POLICY] [--socket=FD] IMAGE
 berth-image dissect [--json] [--image-policy=POLICY] IMAGE
 
 Disk images as the roots of machines. IMAGE is a file or block device with a GPT,

@@ -24,7 +24,8 @@ LaunchPlan plan_from(const RunOptions &options) {
     MachineConfig given;
     apply(given, options.assignments);
     const std::string tree = tree_of(given, facts);
-    const bool named = !given.name.empty() || !tree.empty() || !given.root.layers.empty() || !given.root.image.empty();
+    const bool named =
+        !given.name.empty() || !tree.empty() || !given.root.layers.empty() || !given.root.image.empty();
     std::optional<ConfigFile> file;
     if (options.use_files != UseFiles::no && named) {
         MachineConfig plain = given;

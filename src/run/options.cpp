@@ -27,7 +27,9 @@ struct Alias {
 
 std::vector<Alias> aliases() {
     return {
-        {nullptr, 'U', "--private-users=pick --private-users-ownership=auto",
+        {nullptr,
+         'U',
+         "--private-users=pick --private-users-ownership=auto",
          {{"private-users", "pick"}, {"private-users-ownership", "auto"}}},
         {nullptr, 'j', "--link-journal=try-guest", {{"link-journal", "try-guest"}}},
         {"private-users-chown", 0, "--private-users-ownership=chown", {{"private-users-ownership", "chown"}}},
@@ -216,7 +218,8 @@ std::string run_help() {
         add_line(text, setting->letter, name, setting->help);
     }
     for (const Alias &alias : aliases())
-        add_line(text, alias.letter, alias.option != nullptr ? std::string("--") + alias.option : "", alias.help);
+        add_line(text, alias.letter, alias.option != nullptr ? std::string("--") + alias.option : "",
+                 alias.help);
     return text + "\nSee the berth(1) man page for details.\n";
 }
 

@@ -64,7 +64,8 @@ void mount_temporary(int root, uid_t owner, const std::string &context) {
         options.insert(options.end(), {{"source", "tmpfs"}, {"uid", id}, {"gid", id}});
         if (!context.empty())
             options.emplace_back("context", context);
-        mount_one(root, "tmpfs", path, options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_STRICTATIME);
+        mount_one(root, "tmpfs", path, options,
+                  MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_STRICTATIME);
     };
     tmpfs("/run", {{"mode", "0755"}, {"size", "20%"}, {"nr_inodes", "800k"}});
     tmpfs("/tmp", {{"mode", "01777"}, {"size", "10%"}, {"nr_inodes", "1m"}});

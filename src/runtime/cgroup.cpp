@@ -65,8 +65,8 @@ void give(int directory, uid_t owner) {
     if (::fchown(directory, owner, owner) < 0)
         fail_errno("giving the machine its control group");
     // Documentation/admin-guide/cgroup-v2.rst, "Model of Delegation"; not every kernel has them all.
-    for (const char *name : {"cgroup.procs", "cgroup.threads", "cgroup.subtree_control", "memory.oom.group",
-                             "memory.reclaim"})
+    for (const char *name :
+         {"cgroup.procs", "cgroup.threads", "cgroup.subtree_control", "memory.oom.group", "memory.reclaim"})
         if (::fchownat(directory, name, owner, owner, 0) < 0 && errno != ENOENT)
             fail_errno("giving the machine {} of its control group", name);
 }

@@ -105,12 +105,12 @@ void mount(int root, uid_t owner, const std::string &context) {
     const unique_fd net(::openat(dev, "net", O_PATH | O_DIRECTORY | O_CLOEXEC));
     make_node(net.get(), {"tun", 10, 200}, owner);
     const unique_fd pts = mount_below(dev, "pts", "devpts",
-                {{"source", "devpts"},
-                 {"newinstance", ""},
-                 {"ptmxmode", "0666"},
-                 {"mode", "620"},
-                 {"gid", std::to_string(owner + tty_group)}},
-                MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
+                                      {{"source", "devpts"},
+                                       {"newinstance", ""},
+                                       {"ptmxmode", "0666"},
+                                       {"mode", "620"},
+                                       {"gid", std::to_string(owner + tty_group)}},
+                                      MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
     if (owner != 0 && ::fchownat(pts.get(), "", owner, owner, AT_EMPTY_PATH) < 0)
         fail_errno("setting the owner of /dev/pts");
     const auto [shm, quiet] = tmpfs({{"mode", "01777"}, {"size", "10%"}},
@@ -121,7 +121,7 @@ void mount(int root, uid_t owner, const std::string &context) {
 void mount_mqueue(int root) {
     const unique_fd dev = rooted::open(root, "/dev", O_PATH | O_DIRECTORY);
     (void)mount_below(dev.get(), "mqueue", "mqueue", {{"source", "mqueue"}},
-                MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NODEV);
+                      MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NODEV);
 }
 
 Console make_console(int root, uid_t owner) {
@@ -138,7 +138,8 @@ Console make_console(int root, uid_t owner) {
         fail_errno("asking for the number of the console's pty");
 
     const unique_fd pty = rooted::open(root, std::format("/dev/pts/{}", number), O_PATH);
-    if (::fchmod(console.slave.get(), 0600) < 0 || ::fchown(console.slave.get(), owner, owner + tty_group) < 0)
+    if (::fchmod(console.slave.get(), 0600) < 0
+        || ::fchown(console.slave.get(), owner, owner + tty_group) < 0)
         fail_errno("setting owner and mode of the console's pty");
     const unique_fd copy = mounts::clone_tree(pty.get(), "", false);
     const unique_fd target = rooted::make_mount_file(root, "/dev/console", 0600);

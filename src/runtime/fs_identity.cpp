@@ -14,9 +14,8 @@ namespace berth {
 namespace {
 
 /// setfsuid(2) to another user clears these from the effective set.
-constexpr std::array filesystem_capabilities{CAP_CHOWN,  CAP_DAC_OVERRIDE,    CAP_DAC_READ_SEARCH,
-                                             CAP_FOWNER, CAP_FSETID,          CAP_LINUX_IMMUTABLE,
-                                             CAP_MKNOD};
+constexpr std::array filesystem_capabilities{
+    CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID, CAP_LINUX_IMMUTABLE, CAP_MKNOD};
 
 struct Free {
     void operator()(void *object) const noexcept { ::cap_free(object); }

@@ -78,8 +78,7 @@ void make_credentials(int host, const std::vector<Credential> &credentials, uid_
     const unique_fd directory = make_folder(host, "credentials", 0700, owner);
     for (const Credential &credential : credentials) {
         try {
-            const std::string content =
-                credential.is_path ? read_file(credential.value) : credential.value;
+            const std::string content = credential.is_path ? read_file(credential.value) : credential.value;
             (void)::unlinkat(directory.get(), credential.id.c_str(), 0); // the last one counts
             make_file(directory.get(), credential.id.c_str(), content, 0400, owner);
         } catch (const Error &error) {

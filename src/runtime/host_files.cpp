@@ -35,8 +35,8 @@ struct Place {
     void write(std::string_view content) const {
         const std::string temporary = ".#" + name + ".berth";
         (void)::unlinkat(folder.get(), temporary.c_str(), 0);
-        const unique_fd fd(
-            ::openat(folder.get(), temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644));
+        const unique_fd fd(::openat(folder.get(), temporary.c_str(),
+                                    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644));
         if (!fd)
             fail_errno("creating {} in the tree", name);
         write_all(fd.get(), content, name);

@@ -42,7 +42,8 @@ std::uint32_t to_candidate(std::uint32_t any) {
 }
 
 bool is_somebodys(std::uint32_t id) {
-    return ::getpwuid(id) != nullptr || ::getgrgid(id) != nullptr; // NOLINT(concurrency-mt-unsafe): one thread
+    return ::getpwuid(id) != nullptr
+           || ::getgrgid(id) != nullptr; // NOLINT(concurrency-mt-unsafe): one thread
 }
 
 } // namespace

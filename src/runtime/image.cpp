@@ -187,8 +187,8 @@ unique_fd make_error_file() {
 
 } // namespace
 
-std::vector<Mount> attach(const std::string &image, bool read_only,
-                          const std::optional<std::string> &policy, std::vector<LockFile> *locks) {
+std::vector<Mount> attach(const std::string &image, bool read_only, const std::optional<std::string> &policy,
+                          std::vector<LockFile> *locks) {
     auto [ours, theirs] = protocol::make_pair();
     const unique_fd errors = make_error_file();
     std::vector<std::string> options;

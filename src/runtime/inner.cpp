@@ -212,7 +212,8 @@ void go_on(Orders &orders, unique_fd &socket) {
     const users::User user = users::look_up(built.root.get(), plan.user);
     send_mounted(socket.get(), built, ours);
     // The launcher waits for systemd now. A filter that forbids none of our own steps costs no time.
-    const bool early = plan.process.system_call_filter.empty() && capabilities::has_system_administration(plan.bounding);
+    const bool early =
+        plan.process.system_call_filter.empty() && capabilities::has_system_administration(plan.bounding);
     if (early)
         seccomp::install(orders.filter);
     (void)protocol::expect(socket.get(), protocol::Kind::go, go_deadline, "waiting for the launcher");

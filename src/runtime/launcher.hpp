@@ -49,7 +49,8 @@ private:
     /// Makes the machine, in the control group behind `payload`, or in its scope when negative.
     Running start(int payload);
     namespaces::Child give_birth(int payload, const tree::Parts &parts,
-                                 std::optional<tree::Assembled> &assembled, unique_fd &ours, unique_fd &theirs);
+                                 std::optional<tree::Assembled> &assembled, unique_fd &ours,
+                                 unique_fd &theirs);
     void register_machine(int leader, const Running &running, int socket) const;
     tree::Assembled descriptors_of(protocol::Message &mounted) const;
     void enter_scope(pid_t leader) const;

@@ -45,8 +45,8 @@ bool needs_scratch(const std::vector<MountPlan> &mounts) {
 } // namespace
 
 Launcher::Launcher(LaunchPlan plan) : plan_(std::move(plan)), joined_(joined::open(plan_.join)) {
-    const bool own_mounts = plan_.root.upper == Upper::Kind::ephemeral || plan_.users.enabled
-                            || !plan_.root.image.empty();
+    const bool own_mounts =
+        plan_.root.upper == Upper::Kind::ephemeral || plan_.users.enabled || !plan_.root.image.empty();
     export_sockets();
     if (own_mounts)
         leave_host_mounts();
@@ -70,8 +70,9 @@ Launcher::Launcher(LaunchPlan plan) : plan_(std::move(plan)), joined_(joined::op
 /// An init may offer what programs of the host want to reach, such as its sshd.
 void Launcher::export_sockets() {
     if (plan_.mode == ExecMode::boot && !exported_.mount(plan_.name))
-        say(std::format("The sockets of another machine {} are in the way: those of this one are not shown on the host.",
-                        plan_.name));
+        say(std::format(
+            "The sockets of another machine {} are in the way: those of this one are not shown on the host.",
+            plan_.name));
 }
 
 Launcher::Image::~Image() {

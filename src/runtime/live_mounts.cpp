@@ -50,7 +50,8 @@ void inside(const join::Target &target, const std::function<void(int descriptors
     theirs.reset();
     const auto wait = [&] {
         siginfo_t info{};
-        while (::waitid(P_PIDFD, static_cast<id_t>(child.pidfd.get()), &info, WEXITED) < 0 && errno == EINTR) {
+        while (::waitid(P_PIDFD, static_cast<id_t>(child.pidfd.get()), &info, WEXITED) < 0
+               && errno == EINTR) {
         }
     };
     try {

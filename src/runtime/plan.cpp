@@ -154,7 +154,7 @@ std::string name_of(const MachineConfig &config, const std::string &tree) {
     if (!config.name.empty())
         return config.name;
     const RootConfig &root = config.root;
-    fs::path path(!root.image.empty() ? fs::path(root.image).replace_extension().native()
+    fs::path path(!root.image.empty()    ? fs::path(root.image).replace_extension().native()
                   : !root.layers.empty() ? root.layers.back()
                                          : tree);
     if (!path.has_filename())

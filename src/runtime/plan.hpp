@@ -30,10 +30,10 @@ struct RootPlan {
         overlay,   ///< an overlay of `layers` and an upper
     };
     Kind kind = Kind::directory;
-    std::vector<std::string> layers; ///< absolute, lowest first; none for an image
-    std::string image;               ///< a disk image, whose root stands for the one layer; or empty
+    std::vector<std::string> layers;         ///< absolute, lowest first; none for an image
+    std::string image;                       ///< a disk image, whose root stands for the one layer; or empty
     std::optional<std::string> image_policy; ///< systemd.image-policy(7), or the standard one
-    std::string template_tree;       ///< what layers[0] is made from first, or empty
+    std::string template_tree;               ///< what layers[0] is made from first, or empty
     Upper::Kind upper = Upper::Kind::none;
     std::string upper_directory; ///< holds the folders upper and work; for ephemeral ones, in a tmpfs
     bool read_only = false;
@@ -109,7 +109,7 @@ struct LaunchPlan {
     std::string machine_id; ///< 32 hexadecimal digits
     /// True when the tree may say otherwise: it is in an image, which is not open yet.
     bool machine_id_of_tree = false;
-    std::string boot_id;    ///< the same, new for every boot
+    std::string boot_id; ///< the same, new for every boot
     RootPlan root;
     UsersPlan users;
     std::vector<MountPlan> mounts; ///< parents before children
@@ -144,10 +144,10 @@ struct LaunchPlan {
 
 /// What the plan needs to know of the world around it.
 struct HostFacts {
-    bool on_terminal = false;         ///< stdin and stdout are terminals
-    std::string terminal_type;        ///< $TERM
-    bool no_colour = false;           ///< $NO_COLOR is set
-    std::string working_directory;    ///< ours, for relative paths
+    bool on_terminal = false;      ///< stdin and stdout are terminals
+    std::string terminal_type;     ///< $TERM
+    bool no_colour = false;        ///< $NO_COLOR is set
+    std::string working_directory; ///< ours, for relative paths
     std::string state_directory = "/var/lib/berth";
     std::string runtime_directory = "/run/berth";
     std::vector<std::string> image_directories; ///< where `-M NAME` alone looks for its tree

@@ -49,9 +49,7 @@ UsersPlan users(const MachineConfig &config, const RootPlan &root) {
     users.enabled = config.users.mode != Mode::no;
     users.ownership = config.users.ownership.value_or(Ownership::automatic);
     switch (config.users.mode) {
-    case Mode::no:
-        users.ownership = Ownership::off;
-        break;
+    case Mode::no: users.ownership = Ownership::off; break;
     case Mode::yes: users.base = base_of_tree(root); break;
     case Mode::pick: users.pick = true; break;
     case Mode::identity: break;
@@ -84,10 +82,12 @@ JoinPlan join(const MachineConfig &config) {
         fail("{}: an init must be PID 1, which it cannot be among the processes of another machine",
              origin_of(config, "exec.pid_of", "--pid-of"));
     if (!join.pid.empty() && config.exec.process_two)
-        fail("{}: the small init of --as-pid2 must be PID 1, which it cannot be among the processes of another machine",
+        fail("{}: the small init of --as-pid2 must be PID 1, which it cannot be among the processes of "
+             "another machine",
              origin_of(config, "exec.pid_of", "--pid-of"));
     if (!join.pid.empty() && config.users.mode != UsersConfig::Mode::no)
-        fail("{}: the processes of another machine belong to its users, so a machine with users of its own cannot mount their /proc",
+        fail("{}: the processes of another machine belong to its users, so a machine with users of its own "
+             "cannot mount their /proc",
              origin_of(config, "exec.private_users", "--private-users"));
     return join;
 }

@@ -54,8 +54,8 @@ ProcessPlan process(const MachineConfig &config) {
     return plan;
 }
 
-std::vector<std::pair<std::string, std::string>>
-environment(const MachineConfig &config, const HostFacts &facts, const LaunchPlan &plan) {
+std::vector<std::pair<std::string, std::string>> environment(const MachineConfig &config,
+                                                             const HostFacts &facts, const LaunchPlan &plan) {
     std::vector<std::pair<std::string, std::string>> environment{
         {"PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
         {"container", "berth"},

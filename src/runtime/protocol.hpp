@@ -46,6 +46,7 @@ void send(int socket, Kind kind, int code = 0, std::string_view text = {}, const
 
 /// receive() that insists on `kind`; a failure of the other side is thrown as its Error.
 /// `doing` says what is waited for.
-[[nodiscard]] Message expect(int socket, Kind kind, std::chrono::milliseconds deadline, std::string_view doing);
+[[nodiscard]] Message expect(int socket, Kind kind, std::chrono::milliseconds deadline,
+                             std::string_view doing);
 
 } // namespace berth::protocol

@@ -20,7 +20,9 @@ BusMessagePtr new_call(sd_bus *bus, const LaunchPlan &plan, const std::string &m
         bus_call::method(bus, "org.berth1", "/org/berth1", "org.berth1.Manager", name.c_str());
     sd_id128_t id{};
     bus_call::check(::sd_id128_from_string(plan.machine_id.c_str(), &id), "reading the machine ID");
-    const std::string root = plan.root.kind == RootPlan::Kind::directory && !plan.root.layers.empty() ? plan.root.layers.front() : "";
+    const std::string root = plan.root.kind == RootPlan::Kind::directory && !plan.root.layers.empty()
+                                 ? plan.root.layers.front()
+                                 : "";
     constexpr const char *what = "making a bus message";
     bus_call::check(::sd_bus_message_append(message.get(), "s", plan.name.c_str()), what);
     bus_call::check(::sd_bus_message_append_array(message.get(), 'y', &id, sizeof id), what);

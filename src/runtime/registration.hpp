@@ -11,7 +11,8 @@
 namespace berth::registration {
 
 /// Settles unit and registry for the machine led by the process behind `leader`, as the plan
-/// has it. `interfaces` are the indices of the links on the host that lead to it. Returns when the leader is in its unit.
+/// has it. `interfaces` are the indices of the links on the host that lead to it. Returns when the leader is
+/// in its unit.
 void enter(const LaunchPlan &plan, int leader, const std::vector<int> &interfaces);
 
 } // namespace berth::registration

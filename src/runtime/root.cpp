@@ -39,7 +39,8 @@ void make_upper_like(const std::string &upper, const std::string &lower, bool ma
     if (::stat(lower.c_str(), &st) < 0)
         fail_errno("looking at {}", lower);
     const std::uint32_t shift = mapped ? range_base(st.st_uid) : 0;
-    if (::chown(upper.c_str(), st.st_uid - shift, st.st_gid - shift) < 0 || ::chmod(upper.c_str(), st.st_mode & 07777U) < 0)
+    if (::chown(upper.c_str(), st.st_uid - shift, st.st_gid - shift) < 0
+        || ::chmod(upper.c_str(), st.st_mode & 07777U) < 0)
         fail_errno("giving {} the owner and mode of {}", upper, lower);
 }
 
@@ -105,9 +106,10 @@ unique_fd directory_root(const RootPlan &plan, IdMaps &ids) {
     try {
         ids.map_tree(tree.get(), st, true);
     } catch (const Error &error) {
-        throw Error(std::format("{}: a filesystem in it cannot map users; use --private-users-ownership=chown ({})",
-                                plan.layers[0], error.what()),
-                    error.code());
+        throw Error(
+            std::format("{}: a filesystem in it cannot map users; use --private-users-ownership=chown ({})",
+                        plan.layers[0], error.what()),
+            error.code());
     }
     return tree;
 }
@@ -143,7 +145,8 @@ unique_fd empty_root(int base, const IdMaps &ids) {
             || ::fchownat(root.get(), name, ids.base(), ids.base(), AT_SYMLINK_NOFOLLOW) < 0)
             fail_errno("making the link /{}", name);
     }
-    for (const auto &[name, mode] : {std::pair<const char *, mode_t>{"etc", 0755}, {"root", 0750}, {"var", 0755}})
+    for (const auto &[name, mode] :
+         {std::pair<const char *, mode_t>{"etc", 0755}, {"root", 0750}, {"var", 0755}})
         if (::mkdirat(root.get(), name, mode) < 0
             || ::fchownat(root.get(), name, ids.base(), ids.base(), AT_SYMLINK_NOFOLLOW) < 0)
             fail_errno("making the directory /{}", name);
@@ -153,9 +156,9 @@ unique_fd empty_root(int base, const IdMaps &ids) {
 } // namespace
 
 unique_fd make(const RootPlan &plan, IdMaps &ids, const std::vector<Partition> &image) {
-    unique_fd made = plan.is_overlay()  ? overlay_root(plan, ids, image)
-                     : !image.empty() ? mounts::clone_tree(AT_FDCWD, image.front().place, false)
-                                      : directory_root(plan, ids);
+    unique_fd made = plan.is_overlay() ? overlay_root(plan, ids, image)
+                     : !image.empty()  ? mounts::clone_tree(AT_FDCWD, image.front().place, false)
+                                       : directory_root(plan, ids);
     if (plan.read_only)
         mounts::set_attributes(made.get(), MOUNT_ATTR_RDONLY, 0, true);
     return made;
@@ -167,10 +170,9 @@ unique_fd ephemeral_overlay(const RootPlan &plan, const std::string &place, std:
     make_upper_like(folder + "/upper", place, ids.map_trees());
     make_directory(folder + "/work", 0700);
     const FsIdentity identity(ids.base()); // overlayfs works as whoever mounts it
-    return overlay::mount({.lowers = {{.path = place, .mapped = true}},
-                           .upper = folder + "/upper",
-                           .work = folder + "/work"},
-                          ids);
+    return overlay::mount(
+        {.lowers = {{.path = place, .mapped = true}}, .upper = folder + "/upper", .work = folder + "/work"},
+        ids);
 }
 
 unique_fd derive(const RootPlan &plan, int base, const IdMaps &ids) {

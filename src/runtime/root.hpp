@@ -44,7 +44,8 @@ struct Partition {
 /// holds the filesystems of the disk image, its root first, or nothing.
 [[nodiscard]] unique_fd make(const RootPlan &plan, IdMaps &ids, const std::vector<Partition> &image);
 
-/// An overlay of the mapped filesystem at `place`, the `number`th of an image, and an ephemeral upper of its own.
+/// An overlay of the mapped filesystem at `place`, the `number`th of an image, and an ephemeral upper of its
+/// own.
 [[nodiscard]] unique_fd ephemeral_overlay(const RootPlan &plan, const std::string &place, std::size_t number,
                                           IdMaps &ids);
 

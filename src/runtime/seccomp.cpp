@@ -111,7 +111,8 @@ Filter load(const Request &request, const Places &places) {
     const std::string key = std::format("{:016x}", hash_of(wanted));
     std::optional<Bundle> bundle = cached(key, wanted, places);
     if (!bundle) {
-        const std::string data = helper::output_of(command_for(request, places), "compile the system call filter");
+        const std::string data =
+            helper::output_of(command_for(request, places), "compile the system call filter");
         bundle = decode(data);
         if (!bundle || bundle->recipe != wanted)
             fail("{} made a filter of another format or for another request: it is of another version than "

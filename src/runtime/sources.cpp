@@ -130,7 +130,8 @@ unique_fd open_overlay(const MountPlan &mount, int tree, Scratch &scratch, const
             const std::string folder = scratch.make_directory(0, 0700);
             request.upper = folder + "/upper";
             request.work = folder + "/work";
-            if (::mkdir(request.upper.c_str(), 0755) < 0 || ::chown(request.upper.c_str(), ids.base(), ids.base()) < 0
+            if (::mkdir(request.upper.c_str(), 0755) < 0
+                || ::chown(request.upper.c_str(), ids.base(), ids.base()) < 0
                 || ::mkdir(request.work.c_str(), 0700) < 0)
                 fail_errno("making an upper in {}", folder);
         } else if (upper.inside) {

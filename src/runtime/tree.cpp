@@ -107,7 +107,9 @@ void attach_source(const MountPlan &mount, int root, const unique_fd &source) {
 }
 
 void require_os(const LaunchPlan &plan, int root) {
-    const auto has = [&](const char *path) { return static_cast<bool>(rooted::try_open(root, path, O_PATH)); };
+    const auto has = [&](const char *path) {
+        return static_cast<bool>(rooted::try_open(root, path, O_PATH));
+    };
     if (plan.mode == ExecMode::boot ? !has("/etc/os-release") && !has("/usr/lib/os-release") : !has("/usr"))
         fail("{}: there is no OS tree in it: it has no {}", plan.root.origin.text,
              plan.mode == ExecMode::boot ? "os-release file" : "/usr");

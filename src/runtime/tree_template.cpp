@@ -23,7 +23,8 @@ namespace {
 
 /// cp(1) knows all there is to copy: owners, times, ACLs, attributes, hard links, holes.
 void copy(const std::string &from, const std::string &to) {
-    std::array<std::string, 6> words{"cp", "--archive", "--one-file-system", "--reflink=auto", from + "/.", to};
+    std::array<std::string, 6> words{"cp",        "--archive", "--one-file-system", "--reflink=auto",
+                                     from + "/.", to};
     std::array<char *, words.size() + 1> pointers{};
     for (std::size_t i = 0; i < words.size(); ++i)
         pointers[i] = words[i].data();
@@ -44,7 +45,8 @@ void instantiate(const std::string &from, const std::string &tree) {
     if (fs::exists(tree))
         return;
     const fs::path path(tree);
-    const std::string temporary = (path.parent_path() / (".#" + path.filename().native() + ".berth")).native();
+    const std::string temporary =
+        (path.parent_path() / (".#" + path.filename().native() + ".berth")).native();
     if (::mkdir(temporary.c_str(), 0700) < 0 && errno != EEXIST)
         fail_errno("creating the directory {}", temporary);
     const unique_fd lock(::open(temporary.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));

@@ -14,7 +14,8 @@ namespace berth::bus_call {
 /// What the other side answered instead.
 class CallError : public Error {
 public:
-    CallError(const std::string &what, int code, std::string name) : Error(what, code), name_(std::move(name)) {}
+    CallError(const std::string &what, int code, std::string name)
+        : Error(what, code), name_(std::move(name)) {}
 
     /// Of the error, such as "org.freedesktop.systemd1.UnitExists".
     [[nodiscard]] const std::string &name() const noexcept { return name_; }

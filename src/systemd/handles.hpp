@@ -11,12 +11,8 @@
 namespace berth {
 
 /// A deleter that calls one of libsystemd's unref or close functions.
-template <auto Function>
-struct Releases {
-    template <class T>
-    void operator()(T *object) const noexcept {
-        Function(object);
-    }
+template <auto Function> struct Releases {
+    template <class T> void operator()(T *object) const noexcept { Function(object); }
 };
 
 using EventPtr = std::unique_ptr<sd_event, Releases<sd_event_unref>>;

@@ -107,7 +107,8 @@ bool populated(const Cgroup &cgroup) {
 }
 
 std::string unit_in_use(const std::string &unit) {
-    return std::format("{} is there already and has processes; \"systemctl status {}\" tells which", unit, unit);
+    return std::format("{} is there already and has processes; \"systemctl status {}\" tells which", unit,
+                       unit);
 }
 
 bool is_staying(pid_t pid) {
@@ -126,7 +127,9 @@ bool tells_of_staying(std::string_view stat) {
     constexpr std::uint64_t killed = 1U << (SIGKILL - 1);
     // The name, field 2, may hold anything.
     const auto fields = split(stat.substr(std::min(stat.rfind(')'), stat.size())), ' ');
-    const auto field = [&](std::size_t number) { return number - 2 < fields.size() ? fields[number - 2] : ""; };
+    const auto field = [&](std::size_t number) {
+        return number - 2 < fields.size() ? fields[number - 2] : "";
+    };
     const std::string state = field(3);
     return !state.empty() && state != "Z" && state != "X"
            && (parse_unsigned(field(9)).value_or(0) & exiting) == 0

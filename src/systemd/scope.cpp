@@ -65,7 +65,8 @@ std::vector<pid_t> processes_of(sd_bus *bus, const std::string &unit) {
     std::vector<pid_t> processes;
     try {
         constexpr auto what = "reading systemd's answer";
-        const BusMessagePtr reply = bus_call::call(bus, message.get(), "looking for the processes of " + unit);
+        const BusMessagePtr reply =
+            bus_call::call(bus, message.get(), "looking for the processes of " + unit);
         bus_call::check(::sd_bus_message_enter_container(reply.get(), 'a', "(sus)"), what);
         const char *cgroup = nullptr;
         const char *words = nullptr;
@@ -96,7 +97,8 @@ std::string request_job_when_free(sd_bus *bus, const Request &request, int pidfd
         else if (now > last_empty + process::last_breath)
             throw Error("starting " + request.name + ": " + process::unit_in_use(request.name), EEXIST);
         if (now > end)
-            fail_code(ETIMEDOUT, "starting {}: waiting for the end of an earlier unit of that name", request.name);
+            fail_code(ETIMEDOUT, "starting {}: waiting for the end of an earlier unit of that name",
+                      request.name);
         std::this_thread::sleep_for(process::pause);
     }
 }
@@ -113,8 +115,7 @@ void start(sd_bus *bus, const Request &request, int pidfd) {
     const auto end = Clock::now() + deadline;
     const std::string job = request_job_when_free(bus, request, pidfd, end);
     while (!results.contains(job)) {
-        const auto left =
-            std::chrono::duration_cast<std::chrono::microseconds>(end - Clock::now());
+        const auto left = std::chrono::duration_cast<std::chrono::microseconds>(end - Clock::now());
         if (left.count() <= 0)
             fail_code(ETIMEDOUT, "waiting for systemd to start {}", request.name);
         int processed = 0;

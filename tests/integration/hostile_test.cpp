@@ -161,10 +161,12 @@ TEST_F(Hostile, UsersAreLookedUpInside) {
     const Words home{"sh", "-c", "echo $HOME"};
     tree.write("etc/passwd", "root::0:0:root:/home-of-the-tree:/bin/sh\n");
     EXPECT_EQ(succeed(run_words("hostile", {"-D", tree.path(), "-x", "--pipe"}, home)), "/home-of-the-tree");
-    for (const fs::path &target : {victim / "passwd", "../../../../.." / (victim / "passwd").relative_path()}) {
+    for (const fs::path &target :
+         {victim / "passwd", "../../../../.." / (victim / "passwd").relative_path()}) {
         fs::remove(tree / "etc/passwd");
         fs::create_symlink(target, tree / "etc/passwd");
-        EXPECT_EQ(succeed(run_words("hostile", {"-D", tree.path(), "-x", "--pipe"}, home)), "/root") << target;
+        EXPECT_EQ(succeed(run_words("hostile", {"-D", tree.path(), "-x", "--pipe"}, home)), "/root")
+            << target;
     }
 }
 

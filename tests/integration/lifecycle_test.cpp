@@ -178,8 +178,7 @@ TEST_F(Lifecycle, SocketsOfAMachineAreShownOnTheHost) {
         EXPECT_EQ(::open((place + "/link").c_str(), O_RDONLY | O_CLOEXEC), -1);
         EXPECT_EQ(errno, ELOOP);
         // Another of its name, which fails later, does not take it away.
-        const Outcome other =
-            run(run_words("exporter", on_tree({"--boot", "--register=no"}), {"exit", "0"}));
+        const Outcome other = run(run_words("exporter", on_tree({"--boot", "--register=no"}), {"exit", "0"}));
         EXPECT_EQ(other.status, 1) << other.err;
         EXPECT_EQ(berth::read_file(place + "/file"), "content\n");
     }

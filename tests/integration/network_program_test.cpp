@@ -234,8 +234,8 @@ TEST_F(NetworkLinks, NothingIsLeftWhereverItIsKilled) {
     int survived_at = 0;
     for (int step = 1; survived_at == 0 && step < 200; ++step) {
         NetworkSpace space;
-        Words words = under_strace(
-            {"--trace=sendmsg", "--inject=sendmsg:signal=KILL:when=" + std::to_string(step)});
+        Words words =
+            under_strace({"--trace=sendmsg", "--inject=sendmsg:signal=KILL:when=" + std::to_string(step)});
         const Words setup = network_words("setup", space.path());
         words.insert(words.end(), setup.begin(), setup.end());
         if (run(words, network_request("web", rest)).status == 0)

@@ -77,8 +77,7 @@ private:
 
 /// By which the kernel tells what is newer.
 std::uint64_t mount_namespace_number(pid_t pid) {
-    const berth::unique_fd fd(
-        ::open(std::format("/proc/{}/ns/mnt", pid).c_str(), O_RDONLY | O_CLOEXEC));
+    const berth::unique_fd fd(::open(std::format("/proc/{}/ns/mnt", pid).c_str(), O_RDONLY | O_CLOEXEC));
     std::uint64_t number = 0;
     EXPECT_EQ(::ioctl(fd.get(), NS_GET_MNTNS_ID, &number), 0);
     return number;

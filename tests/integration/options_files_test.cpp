@@ -107,9 +107,8 @@ TEST_F(HostFiles, ResolvConfOfResolvedCountsWhileItRuns) {
     {
         const Process resolver({"systemd-run", "--quiet", "--wait", "--pipe", "--collect",
                                 "--unit=systemd-resolved.service", "sleep", "infinity"});
-        ASSERT_TRUE(eventually([] {
-            return run({"systemctl", "is-active", "systemd-resolved.service"}).out == "active\n";
-        }));
+        ASSERT_TRUE(eventually(
+            [] { return run({"systemctl", "is-active", "systemd-resolved.service"}).out == "active\n"; }));
         EXPECT_EQ(automatic("--quiet"), "stub");
         EXPECT_EQ(automatic("--read-only"), "stub\nmounted");
         EXPECT_EQ(automatic("--private-network"), "own");

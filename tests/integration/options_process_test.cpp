@@ -320,8 +320,8 @@ TEST_F(MoreProcess, NamespacesOfAnotherMachineAreEntered) {
 
 TEST_F(MoreProcess, NamespacesOfAnotherMachineAreEnteredWithOtherUsers) {
     for (const char *users : {"--private-users=no", "--private-users=131072"}) {
-        const Machine one("options-joined", {"-D", tree.path(), "-x", users, "--private-network",
-                                             "--hostname=joined"});
+        const Machine one("options-joined",
+                          {"-D", tree.path(), "-x", users, "--private-network", "--hostname=joined"});
         const std::string leader = std::to_string(one.leader());
         // Not the machine's own, so that it may only look: at /sys, at the queues, and at its addresses.
         const Words all{"-x", "--private-users=327680", "--network-of=options-joined",

@@ -150,9 +150,8 @@ std::span<const OptionDifference> option_differences() {
 }
 
 std::string_view option_difference(std::string_view suite, std::string_view row) {
-    const auto found = std::ranges::find_if(option_table, [&](const OptionDifference &one) {
-        return one.suite == suite && one.row == row;
-    });
+    const auto found = std::ranges::find_if(
+        option_table, [&](const OptionDifference &one) { return one.suite == suite && one.row == row; });
     return found == option_table.end() ? std::string_view{} : found->reason;
 }
 

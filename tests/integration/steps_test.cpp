@@ -34,15 +34,18 @@ const std::vector<const char *> steps{"users",      "locked",  "assembled", "bor
 
 std::string left_elsewhere() {
     // Loop devices are the kernel's, whatever the host: those of files that are elsewhere are another's.
-    std::string left = succeed({"nft", "list", "tables"}) +
-                       succeed({"sh", "-c", "losetup --list --noheadings --output=NAME,BACK-FILE |"
-                                            " while read -r loop file; do"
-                                            "   if [ -e \"$file\" ]; then echo \"$loop $file\"; fi;"
-                                            " done"});
+    std::string left = succeed({"nft", "list", "tables"})
+                       + succeed({"sh", "-c",
+                                  "losetup --list --noheadings --output=NAME,BACK-FILE |"
+                                  " while read -r loop file; do"
+                                  "   if [ -e \"$file\" ]; then echo \"$loop $file\"; fi;"
+                                  " done"});
     // Locks on trees are beside them and in a folder of systemd-nspawn's.
     left += succeed(
         {"sh", "-c", "ls -A /tmp /run/systemd/nspawn/locks 2>&1 | grep -E 'lck|inode|block' || true"});
-    return left + succeed({"sh", "-c", "ls -A /run/systemd/nspawn-uid /var/tmp | grep -v systemd-private || true"});
+    return left
+           + succeed(
+               {"sh", "-c", "ls -A /run/systemd/nspawn-uid /var/tmp | grep -v systemd-private || true"});
 }
 
 class Killed : public HostTest, public testing::WithParamInterface<std::tuple<Kind, const char *>> {

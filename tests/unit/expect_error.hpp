@@ -11,8 +11,7 @@
 namespace berth::test {
 
 /// The text of the Error that `body` throws; a failure when it throws none.
-template <class Body>
-std::string error_of(Body &&body) {
+template <class Body> std::string error_of(Body &&body) {
     try {
         body();
     } catch (const Error &error) {

@@ -100,6 +100,7 @@ TEST(Nspawn, MistakesNameFileAndLine) {
 
 TEST(Nspawn, KnowsEverySetting) {
     // systemd.nspawn(5) of systemd 257
+    // clang-format off: one a line says no more
     const std::set<std::string> all{
         "Boot", "Ephemeral", "ProcessTwo", "Parameters", "Environment", "User", "WorkingDirectory", "PivotRoot",
         "Capability", "DropCapability", "AmbientCapability", "NoNewPrivileges", "KillSignal", "Personality",
@@ -110,6 +111,7 @@ TEST(Nspawn, KnowsEverySetting) {
         "ReadOnly", "Volatile", "Bind", "BindReadOnly", "BindUser", "TemporaryFileSystem", "Inaccessible",
         "Overlay", "OverlayReadOnly", "PrivateUsersOwnership", "Private", "VirtualEthernet",
         "VirtualEthernetExtra", "Interface", "MACVLAN", "IPVLAN", "Bridge", "Zone", "Port"};
+    // clang-format on
     std::set<std::string> known;
     for (const Setting *setting : settings())
         if (!setting->nspawn.empty())

@@ -79,8 +79,9 @@ TEST(Process, WhatIsAboutToGoDoesNotStay) {
 
 TEST(Process, FlagsAndPendingSignalsTellIt) {
     const auto stat = [](const char *state, const char *flags, const char *pending) {
-        return std::format("7 (a) Z b) {} 1 7 7 0 -1 {} 0 0 0 0 0 0 0 0 20 0 1 0 5 0 0 9 1 1 0 0 0 {} 0 0 0\n",
-                           state, flags, pending);
+        return std::format(
+            "7 (a) Z b) {} 1 7 7 0 -1 {} 0 0 0 0 0 0 0 0 20 0 1 0 5 0 0 9 1 1 0 0 0 {} 0 0 0\n", state, flags,
+            pending);
     };
     EXPECT_TRUE(process::tells_of_staying(stat("S", "4194560", "0")));
     EXPECT_TRUE(process::tells_of_staying(stat("D", "4194560", "16384"))) << "SIGTERM may be caught";

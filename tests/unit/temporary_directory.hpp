@@ -39,7 +39,9 @@ public:
         return file;
     }
 
-    [[nodiscard]] unique_fd open() const { return unique_fd(::open(path_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)); }
+    [[nodiscard]] unique_fd open() const {
+        return unique_fd(::open(path_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    }
 
 private:
     std::filesystem::path path_;

@@ -58,11 +58,13 @@ TEST_F(Users, OfTheHostAreKnownByTheirRecords) {
 }
 
 TEST_F(Users, HostileRecordsDoNotCount) {
-    for (const char *bad : {"", "x", "[]", "{}", "7", R"({"uid":-1,"gid":5})", R"({"uid":5})",
-                            R"({"uid":"5","gid":5})", R"({"uid":4294967295,"gid":5})", R"({"uid":5.5,"gid":5})",
-                            R"({"uid":{},"gid":[]})"}) {
+    for (const char *bad :
+         {"", "x", "[]", "{}", "7", R"({"uid":-1,"gid":5})", R"({"uid":5})", R"({"uid":"5","gid":5})",
+          R"({"uid":4294967295,"gid":5})", R"({"uid":5.5,"gid":5})", R"({"uid":{},"gid":[]})"}) {
         directory_.write("run/host/userdb/anna.user", bad);
-        EXPECT_THAT(error_of([&] { (void)users::look_up(root_.get(), "anna"); }), testing::HasSubstr("no user")) << bad;
+        EXPECT_THAT(error_of([&] { (void)users::look_up(root_.get(), "anna"); }),
+                    testing::HasSubstr("no user"))
+            << bad;
     }
     directory_.write("run/host/userdb/anna.user", R"({"uid":5,"gid":5,"homeDirectory":"x","shell":7})");
     EXPECT_EQ(users::look_up(root_.get(), "anna").home, "/");

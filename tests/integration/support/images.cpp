@@ -74,8 +74,8 @@ Image full_image(const Folder &folder, const std::string &name) {
     return image;
 }
 
-LoopDevice::LoopDevice(const std::string &image)
-    : path_(succeed({"losetup", "--find", "--show", image})) {}
+LoopDevice::LoopDevice(const std::string &image) : path_(succeed({"losetup", "--find", "--show", image})) {
+}
 
 LoopDevice::~LoopDevice() {
     succeed({"losetup", "--detach", path_});

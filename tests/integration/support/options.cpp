@@ -69,7 +69,7 @@ void OptionTest::check(const OptionRow &row) const {
 }
 
 void OptionTest::check_beside_peer(const OptionRow &row, std::string_view differs) const {
-    Words words{"systemd-nspawn",     "--quiet", "--register=no",
+    Words words{"systemd-nspawn",    "--quiet", "--register=no",
                 "--machine=options", "--pipe",  "--directory=" + tree.path().native()};
     for (const std::string &option : row.options)
         words.push_back(expanded(option));
@@ -77,12 +77,12 @@ void OptionTest::check_beside_peer(const OptionRow &row, std::string_view differ
     const Outcome outcome = run(words);
     if (outcome.err.contains("unrecognized option"))
         return;
-    const bool same = row.refused.empty()
-                          ? outcome.out == (row.out.empty() ? "" : expanded(row.out) + "\n")
-                          : outcome.status != 0 && outcome.out.empty();
-    EXPECT_EQ(same, differs.empty())
-        << (same ? "in the table of differences, but the same" : "systemd-nspawn differs") << ": status "
-        << outcome.status << ", output: " << outcome.out << "errors: " << outcome.err;
+    const bool same = row.refused.empty() ? outcome.out == (row.out.empty() ? "" : expanded(row.out) + "\n")
+                                          : outcome.status != 0 && outcome.out.empty();
+    EXPECT_EQ(same, differs.empty()) << (same ? "in the table of differences, but the same"
+                                              : "systemd-nspawn differs")
+                                     << ": status " << outcome.status << ", output: " << outcome.out
+                                     << "errors: " << outcome.err;
 }
 
 HostFile::HostFile(fs::path path, const std::optional<std::string> &content) : path_(std::move(path)) {
