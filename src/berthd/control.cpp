@@ -29,9 +29,10 @@ constexpr auto service_patience = seconds(200);
 /// leader's pid namespace, and a supervisor in the unit reports the end.
 constexpr auto grace = milliseconds(250);
 
-/// True when the cgroup that a machine had is there and not empty, or nothing is known of it.
+/// True when the cgroup that a machine had is there, or nothing is known of it. An empty one is an
+/// end that systemd did not notice: it happens when the leader dies while the scope is made.
 bool is_rest(const process::Cgroup &cgroup) {
-    return cgroup.path.empty() || process::populated(cgroup);
+    return cgroup.path.empty() || process::is_there(cgroup);
 }
 
 } // namespace

@@ -101,9 +101,8 @@ Cgroup cgroup_at(std::string path) {
     return {.path = std::move(path), .id = st.st_ino};
 }
 
-bool populated(const Cgroup &cgroup) {
-    const auto events = read_file_if_there(cgroup_root + cgroup.path + "/cgroup.events");
-    return events && events->contains("populated 1") && cgroup_at(cgroup.path).id == cgroup.id;
+bool is_there(const Cgroup &cgroup) {
+    return cgroup.id != 0 && cgroup_at(cgroup.path).id == cgroup.id;
 }
 
 std::string unit_in_use(const std::string &unit) {

@@ -54,8 +54,8 @@ struct Cgroup {
 /// What is at `path` now.
 [[nodiscard]] Cgroup cgroup_at(std::string path);
 
-/// True when processes are in the cgroup or below it.
-[[nodiscard]] bool populated(const Cgroup &cgroup);
+/// True while it exists, with processes or without.
+[[nodiscard]] bool is_there(const Cgroup &cgroup);
 
 /// How long a process that was killed may look as if it stayed, and when to look again.
 inline constexpr auto last_breath = std::chrono::milliseconds(200);

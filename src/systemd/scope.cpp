@@ -82,20 +82,40 @@ std::vector<pid_t> processes_of(sd_bus *bus, const std::string &unit) {
     return processes;
 }
 
-/// As request_job(), and waits for the end of an earlier unit of that name.
+/// Asks for the end of a unit that has no processes; whether it comes is seen elsewhere.
+void stop(sd_bus *bus, const std::string &unit) {
+    const BusMessagePtr message = bus_call::method(bus, service, object, interface, "StopUnit");
+    bus_call::check(::sd_bus_message_append(message.get(), "ss", unit.c_str(), "replace"),
+                    "making a bus message");
+    try {
+        bus_call::call(bus, message.get(), "stopping " + unit);
+    } catch (const bus_call::CallError &error) {
+        if (error.name() != no_such_unit)
+            throw;
+    }
+}
+
+/// As request_job(), and waits for the end of an earlier unit of that name. When a leader dies while
+/// its scope is made, systemd may not notice that nothing is left in it.
 std::string request_job_when_free(sd_bus *bus, const Request &request, int pidfd, Clock::time_point end) {
-    for (Clock::time_point last_empty = Clock::now();;) {
+    Clock::time_point last_empty = Clock::now();
+    Clock::time_point last_used = last_empty;
+    for (;;) {
         try {
             return request_job(bus, request, pidfd);
         } catch (const bus_call::CallError &error) {
             if (error.name() != unit_exists)
                 throw;
         }
+        const bool used = std::ranges::any_of(processes_of(bus, request.name), process::is_staying);
         const Clock::time_point now = Clock::now();
-        if (std::ranges::none_of(processes_of(bus, request.name), process::is_staying))
-            last_empty = now;
-        else if (now > last_empty + process::last_breath)
+        (used ? last_used : last_empty) = now;
+        if (now > last_empty + process::last_breath)
             throw Error("starting " + request.name + ": " + process::unit_in_use(request.name), EEXIST);
+        if (now > last_used + process::last_breath) {
+            stop(bus, request.name);
+            last_used = now;
+        }
         if (now > end)
             fail_code(ETIMEDOUT, "starting {}: waiting for the end of an earlier unit of that name",
                       request.name);
