@@ -188,6 +188,8 @@ Task<void> Operations::await_unit(MachinePtr machine, Outcome<Done> started) {
     if (!failure)
         co_return;
     registry_.remove(machine);
+    if (machine->cgroup.id != 0) // it may have been removed before its scope was there
+        sweep(machine->record.unit, machine->cgroup);
     throw bus_error::while_doing("machine \"" + name + "\"", bus_error::from(failure));
 }
 
