@@ -5,6 +5,7 @@
 
 #include <signal.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <format>
 #include <fstream>
@@ -62,11 +63,23 @@ Outcome RunningMachine::try_exec(const Words &command, std::string_view input) c
 
 const Words Machine::idle{"sh", "-c", "echo up; exec sleep infinity"};
 
+namespace {
+
+bool maps_users(const Words &options) {
+    return std::ranges::any_of(options, [](const std::string &option) {
+        return option == "-U" || (option.starts_with("--private-users=") && !option.ends_with("=no"));
+    });
+}
+
+} // namespace
+
 Words run_words(const std::string &name, const Words &options, const Words &command) {
     Words words{"berth", "run", "--quiet", "--machine=" + name};
-    // gcov(1) writes what it counted by path, as programs end or exec.
-    if (const char *counters = ::getenv("BERTH_TEST_COVERAGE")) // NOLINT(concurrency-mt-unsafe): one thread
-        words.push_back(std::format("--bind={0}:{0}:rootidmap", counters));
+    // gcov(1) writes what it counted by path, as programs end or exec. A tree that is only read has no
+    // place to mount that.
+    const char *counters = ::getenv("BERTH_TEST_COVERAGE"); // NOLINT(concurrency-mt-unsafe): one thread
+    if (counters != nullptr && !std::ranges::contains(options, "--read-only"))
+        words.push_back(std::format("--bind={0}:{0}{1}", counters, maps_users(options) ? ":rootidmap" : ""));
     words.insert(words.end(), options.begin(), options.end());
     words.insert(words.end(), command.begin(), command.end());
     return words;
