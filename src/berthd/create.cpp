@@ -9,6 +9,7 @@
 #include "base/error.hpp"
 #include "base/names.hpp"
 #include "base/pidfd.hpp"
+#include "berthd/log.hpp"
 #include "berthd/operations.hpp"
 #include "bus/errors.hpp"
 #include "systemd/process.hpp"
@@ -149,13 +150,21 @@ Task<MachinePtr> Operations::create(Caller caller, NewMachine request,
     } catch (...) {
         failure = std::current_exception();
     }
-    if (failure) {
-        co_await started;
-        sweep(machine->record.unit, process::cgroup_at(machine->cgroup.path));
-        std::rethrow_exception(failure);
-    }
+    if (failure)
+        co_await give_up(machine, started, failure);
     co_await await_unit(machine, started);
     co_return machine;
+}
+
+/// Ends the scope of a machine that could not be written down, and tells why that was.
+Task<void> Operations::give_up(MachinePtr machine, Outcome<Done> started, std::exception_ptr failure) {
+    try {
+        co_await started;
+        sweep(machine->record.unit, process::cgroup_at(machine->cgroup.path));
+    } catch (const std::exception &error) { // there is no scope, then
+        log::warning("machine \"{}\": {}", machine->record.name, error.what());
+    }
+    std::rethrow_exception(failure);
 }
 
 Task<void> Operations::start_unit(MachinePtr machine, std::vector<systemd::Property> properties,

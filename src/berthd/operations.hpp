@@ -6,6 +6,7 @@
 #include <sdbus-c++/Types.h>
 
 #include <cstdint>
+#include <exception>
 #include <map>
 #include <string>
 #include <vector>
@@ -63,6 +64,7 @@ private:
     Task<void> start_unit(MachinePtr machine, std::vector<systemd::Property> properties,
                           Clock::time_point deadline);
     Task<void> await_unit(MachinePtr machine, Outcome<Done> started);
+    Task<void> give_up(MachinePtr machine, Outcome<Done> started, std::exception_ptr failure);
     Task<void> end(MachinePtr machine);
     Task<void> sweep_later(Leftovers::iterator leftover);
     [[nodiscard]] bool is_left_over(const std::string &unit) const;

@@ -8,7 +8,7 @@
 #include "base/pidfd.hpp"
 #include "bus/errors.hpp"
 #include "bus/path.hpp"
-#include "systemd/process.hpp"
+#include "systemd/earlier_unit.hpp"
 
 namespace berth::systemd {
 
@@ -18,8 +18,6 @@ const sdbus::ServiceName service("org.freedesktop.systemd1");
 const sdbus::ObjectPath object("/org/freedesktop/systemd1");
 const sdbus::InterfaceName interface("org.freedesktop.systemd1.Manager");
 
-constexpr auto unit_exists = "org.freedesktop.systemd1.UnitExists";
-constexpr auto no_such_unit = "org.freedesktop.systemd1.NoSuchUnit";
 constexpr auto property_unknown = "org.freedesktop.DBus.Error.PropertyReadOnly";
 
 /// As many tasks as systemd gives a container by itself (systemd-nspawn(1)).
@@ -198,7 +196,7 @@ Task<void> Manager::start_scope(Scope scope, Clock::time_point deadline) {
             co_await try_start(scope, deadline);
             co_return;
         } catch (const sdbus::Error &error) {
-            in_the_way = error.getName() == unit_exists;
+            in_the_way = error.getName() == earlier_unit::exists;
             const bool old_systemd =
                 takes_pidfds_ && error.getName() == property_unknown && error.getMessage().contains("PIDFDs");
             if (old_systemd)
@@ -226,7 +224,7 @@ Task<std::vector<pid_t>> Manager::processes_of(std::string unit, Clock::time_poi
         sdbus::MethodReply reply = co_await send(request, deadline);
         reply >> found;
     } catch (const sdbus::Error &error) {
-        if (error.getName() != no_such_unit)
+        if (error.getName() != earlier_unit::not_loaded)
             throw bus_error::while_doing("looking for the processes of " + unit, error);
     }
     std::vector<pid_t> processes;
@@ -237,13 +235,13 @@ Task<std::vector<pid_t>> Manager::processes_of(std::string unit, Clock::time_poi
 
 /// Throws when `unit` has processes that stay. Those of a launcher that was just killed do not.
 Task<void> Manager::require_unused(std::string unit, Clock::time_point deadline) {
-    for (const auto end = Clock::now() + process::last_breath;;) {
-        if (std::ranges::none_of(co_await processes_of(unit, deadline), process::is_staying))
+    for (const auto end = Clock::now() + earlier_unit::last_breath;;) {
+        if (std::ranges::none_of(co_await processes_of(unit, deadline), earlier_unit::is_staying))
             co_return;
         if (Clock::now() > end)
-            throw bus_error::make(bus_error::machine_exists, "{}", process::unit_in_use(unit));
+            throw bus_error::make(bus_error::machine_exists, "{}", earlier_unit::in_use(unit));
         const Outcome<Done> waited;
-        const Timer timer(loop_, Clock::now() + process::pause, [waited] { waited.give({}); });
+        const Timer timer(loop_, Clock::now() + earlier_unit::pause, [waited] { waited.give({}); });
         co_await waited;
     }
 }
@@ -264,7 +262,7 @@ Task<void> Manager::clear_away(std::string unit, Clock::time_point deadline) {
         tell(kill_call(unit, SIGKILL));
         co_await job(stop_call(unit), deadline);
     } catch (const sdbus::Error &error) {
-        if (error.getName() != no_such_unit)
+        if (error.getName() != earlier_unit::not_loaded)
             throw bus_error::while_doing("stopping the " + unit + " of an earlier machine", error);
         there = false;
     }
@@ -281,7 +279,7 @@ Task<void> Manager::stop_unit(std::string unit, Clock::time_point deadline) {
     try {
         result = co_await job(stop_call(unit), deadline);
     } catch (const sdbus::Error &error) {
-        if (error.getName() == no_such_unit)
+        if (error.getName() == earlier_unit::not_loaded)
             co_return;
         throw bus_error::while_doing("stopping " + unit, error);
     }

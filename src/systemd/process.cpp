@@ -5,20 +5,16 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <csignal>
 #include <format>
 #include <utility>
 
 #include "base/error.hpp"
 #include "base/io.hpp"
-#include "base/parse.hpp"
 #include "base/pidfd.hpp"
 
 namespace berth::process {
 
 namespace {
-
-const std::string cgroup_root = "/sys/fs/cgroup";
 
 void require_alive(int pidfd, std::string_view doing) {
     // As long as it has not exited, the number was its own all the time.
@@ -96,43 +92,13 @@ std::string slice_path(std::string_view slice) {
 
 Cgroup cgroup_at(std::string path) {
     struct stat st{};
-    if (::stat((cgroup_root + path).c_str(), &st) < 0)
+    if (::stat(("/sys/fs/cgroup" + path).c_str(), &st) < 0)
         return {.path = std::move(path)};
     return {.path = std::move(path), .id = st.st_ino};
 }
 
 bool is_there(const Cgroup &cgroup) {
     return cgroup.id != 0 && cgroup_at(cgroup.path).id == cgroup.id;
-}
-
-std::string unit_in_use(const std::string &unit) {
-    return std::format("{} is there already and has processes; \"systemctl status {}\" tells which", unit,
-                       unit);
-}
-
-bool is_staying(pid_t pid) {
-    try {
-        const auto stat = read_file_if_there(std::format("/proc/{}/stat", pid));
-        return stat && tells_of_staying(*stat);
-    } catch (const Error &error) {
-        if (error.code() == ESRCH)
-            return false;
-        throw;
-    }
-}
-
-bool tells_of_staying(std::string_view stat) {
-    constexpr std::uint64_t exiting = 0x4; // PF_EXITING, see the kernel's <linux/sched.h>
-    constexpr std::uint64_t killed = 1U << (SIGKILL - 1);
-    // The name, field 2, may hold anything.
-    const auto fields = split(stat.substr(std::min(stat.rfind(')'), stat.size())), ' ');
-    const auto field = [&](std::size_t number) {
-        return number - 2 < fields.size() ? fields[number - 2] : "";
-    };
-    const std::string state = field(3);
-    return !state.empty() && state != "Z" && state != "X"
-           && (parse_unsigned(field(9)).value_or(0) & exiting) == 0
-           && (parse_unsigned(field(31)).value_or(0) & killed) == 0;
 }
 
 unique_fd open_proc(int pidfd, const std::string &name, int flags) {

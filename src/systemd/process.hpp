@@ -5,7 +5,6 @@
 
 #include <sys/types.h>
 
-#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -56,19 +55,6 @@ struct Cgroup {
 
 /// True while it exists, with processes or without.
 [[nodiscard]] bool is_there(const Cgroup &cgroup);
-
-/// How long a process that was killed may look as if it stayed, and when to look again.
-inline constexpr auto last_breath = std::chrono::milliseconds(200);
-inline constexpr auto pause = std::chrono::milliseconds(5);
-
-/// What to say of a unit that is in the way of a new one.
-[[nodiscard]] std::string unit_in_use(const std::string &unit);
-
-/// False when the process is not there, or is about to go: it exits, or SIGKILL is pending.
-[[nodiscard]] bool is_staying(pid_t pid);
-
-/// The same by the text of /proc/PID/stat (proc_pid_stat(5)).
-[[nodiscard]] bool tells_of_staying(std::string_view stat);
 
 /// Opens a file or folder in /proc/PID of the process behind `pidfd`. Throws Error when that
 /// process has exited.

@@ -9,7 +9,7 @@
 
 #include "base/error.hpp"
 #include "systemd/bus_call.hpp"
-#include "systemd/process.hpp"
+#include "systemd/earlier_unit.hpp"
 #include "systemd/unit_properties.hpp"
 
 namespace berth::scope {
@@ -19,8 +19,6 @@ namespace {
 constexpr const char *service = "org.freedesktop.systemd1";
 constexpr const char *object = "/org/freedesktop/systemd1";
 constexpr const char *interface = "org.freedesktop.systemd1.Manager";
-constexpr auto unit_exists = "org.freedesktop.systemd1.UnitExists";
-constexpr auto no_such_unit = "org.freedesktop.systemd1.NoSuchUnit";
 constexpr auto deadline = std::chrono::seconds(90);
 
 using Clock = std::chrono::steady_clock;
@@ -76,7 +74,7 @@ std::vector<pid_t> processes_of(sd_bus *bus, const std::string &unit) {
             processes.push_back(static_cast<pid_t>(pid));
         bus_call::check(more, what);
     } catch (const bus_call::CallError &error) {
-        if (error.name() != no_such_unit)
+        if (error.name() != earlier_unit::not_loaded)
             throw;
     }
     return processes;
@@ -90,7 +88,7 @@ void stop(sd_bus *bus, const std::string &unit) {
     try {
         bus_call::call(bus, message.get(), "stopping " + unit);
     } catch (const bus_call::CallError &error) {
-        if (error.name() != no_such_unit)
+        if (error.name() != earlier_unit::not_loaded)
             throw;
     }
 }
@@ -104,22 +102,22 @@ std::string request_job_when_free(sd_bus *bus, const Request &request, int pidfd
         try {
             return request_job(bus, request, pidfd);
         } catch (const bus_call::CallError &error) {
-            if (error.name() != unit_exists)
+            if (error.name() != earlier_unit::exists)
                 throw;
         }
-        const bool used = std::ranges::any_of(processes_of(bus, request.name), process::is_staying);
+        const bool used = std::ranges::any_of(processes_of(bus, request.name), earlier_unit::is_staying);
         const Clock::time_point now = Clock::now();
         (used ? last_used : last_empty) = now;
-        if (now > last_empty + process::last_breath)
-            throw Error("starting " + request.name + ": " + process::unit_in_use(request.name), EEXIST);
-        if (now > last_used + process::last_breath) {
+        if (now > last_empty + earlier_unit::last_breath)
+            throw Error("starting " + request.name + ": " + earlier_unit::in_use(request.name), EEXIST);
+        if (now > last_used + earlier_unit::last_breath) {
             stop(bus, request.name);
             last_used = now;
         }
         if (now > end)
             fail_code(ETIMEDOUT, "starting {}: waiting for the end of an earlier unit of that name",
                       request.name);
-        std::this_thread::sleep_for(process::pause);
+        std::this_thread::sleep_for(earlier_unit::pause);
     }
 }
 

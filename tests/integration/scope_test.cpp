@@ -124,9 +124,12 @@ TEST_F(Scope, WhatAMachineLeavesInItIsNotInTheWay) {
     };
     std::unique_ptr<Process> left;
     {
-        const Machine machine("scoped", on_tree());
+        Machine machine("scoped", on_tree({"--pipe"}), {"sh", "-c", "echo up; read line"});
         left = leave(machine);
+        machine.launcher().write("go\n"); // it ends by itself: nobody has its unit stopped
+        EXPECT_EQ(machine.launcher().wait(), 0);
     }
+    EXPECT_FALSE(left->ended());
     EXPECT_EQ(run(run_words("scoped", on_tree(), {"true"})).status, 0);
     EXPECT_EQ(left->wait(), 128 + SIGKILL);
 }

@@ -5,8 +5,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <format>
-
 #include "base/pidfd.hpp"
 #include "expect_error.hpp"
 
@@ -63,32 +61,6 @@ TEST(Process, OnesWhichHaveExitedAreNowhere) {
     EXPECT_FALSE(process::open_in_unit(pid, "x.scope"));
     ::waitpid(pid, nullptr, 0);
     EXPECT_FALSE(process::open_in_unit(pid, "x.scope"));
-}
-
-TEST(Process, WhatIsAboutToGoDoesNotStay) {
-    EXPECT_TRUE(process::is_staying(::getpid()));
-    const pid_t pid = ::fork();
-    if (pid == 0)
-        ::_exit(0);
-    ::siginfo_t info{};
-    ::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOWAIT);
-    EXPECT_FALSE(process::is_staying(pid));
-    ::waitpid(pid, nullptr, 0);
-    EXPECT_FALSE(process::is_staying(pid));
-}
-
-TEST(Process, FlagsAndPendingSignalsTellIt) {
-    const auto stat = [](const char *state, const char *flags, const char *pending) {
-        return std::format(
-            "7 (a) Z b) {} 1 7 7 0 -1 {} 0 0 0 0 0 0 0 0 20 0 1 0 5 0 0 9 1 1 0 0 0 {} 0 0 0\n", state, flags,
-            pending);
-    };
-    EXPECT_TRUE(process::tells_of_staying(stat("S", "4194560", "0")));
-    EXPECT_TRUE(process::tells_of_staying(stat("D", "4194560", "16384"))) << "SIGTERM may be caught";
-    EXPECT_FALSE(process::tells_of_staying(stat("D", "4194560", "256")));
-    EXPECT_FALSE(process::tells_of_staying(stat("R", "4194564", "0")));
-    EXPECT_FALSE(process::tells_of_staying(stat("Z", "4194560", "0")));
-    EXPECT_FALSE(process::tells_of_staying(""));
 }
 
 TEST(Process, AnotherUnitIsNotTheRightOne) {
