@@ -19,6 +19,7 @@
 #include <linux/posix_acl_xattr.h>
 
 #include "base/error.hpp"
+#include "base/many_descriptors.hpp"
 #include "base/unique_fd.hpp"
 #include "runtime/id_maps.hpp"
 #include "runtime/mounts.hpp"
@@ -33,6 +34,13 @@ constexpr const char *capability_attribute = "security.capability";
 
 constexpr std::uint32_t shifted(std::uint32_t id, std::uint32_t base) {
     return base + (id & 0xffffU);
+}
+
+unique_fd open_directory(int fd, const std::string &path) {
+    unique_fd directory(::openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!directory)
+        fail_errno("opening the directory {}", path);
+    return directory;
 }
 
 struct CloseDirectory {
@@ -62,21 +70,26 @@ public:
             fail_errno("reading the directory {}", path);
     }
 
-    void change(int at, const std::string &name, const struct stat &st, const std::string &path) {
+    /// The file behind `fd` (O_PATH), and nothing else: who may write in its folder can put a link
+    /// to a file of the host in its place at any time.
+    void change(int fd, const std::string &path) {
+        const struct stat st = look_at(fd, path);
         const uid_t uid = shifted(st.st_uid, base_);
         const gid_t gid = shifted(st.st_gid, base_);
+        const std::string file = std::format("/proc/self/fd/{}", fd);
         if (!S_ISLNK(st.st_mode))
-            shift_acls(at, name, path);
+            for (const char *kind : {"system.posix_acl_access", "system.posix_acl_default"})
+                shift_acl(file, kind, path);
         if (uid != st.st_uid || gid != st.st_gid) {
             // chown(2) takes file capabilities, set-user-ID and the like away
             const std::optional<vfs_ns_cap_data> capabilities =
-                S_ISREG(st.st_mode) ? capabilities_of(at, name, path) : std::nullopt;
-            if (::fchownat(at, name.c_str(), uid, gid, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) < 0)
+                S_ISREG(st.st_mode) ? capabilities_of(file, path) : std::nullopt;
+            if (::fchownat(fd, "", uid, gid, AT_EMPTY_PATH) < 0)
                 fail_errno("changing the owner of {}", path);
             if (capabilities)
-                give_capabilities(at, name, *capabilities, path);
+                give_capabilities(file, *capabilities, path);
             if (!S_ISLNK(st.st_mode) && (st.st_mode & 07000U) != 0
-                && ::fchmodat(at, name.empty() ? "." : name.c_str(), st.st_mode & 07777U, 0) < 0)
+                && ::chmod(file.c_str(), st.st_mode & 07777U) < 0)
                 fail_errno("restoring the mode of {}", path);
         }
         if (++count_ % report_every == 0)
@@ -85,34 +98,28 @@ public:
 
 private:
     void visit(int at, const std::string &name, const std::string &path) {
-        struct stat st{};
-        if (::fstatat(at, name.c_str(), &st, AT_SYMLINK_NOFOLLOW) < 0)
-            fail_errno("looking at {}", path);
-        if (st.st_dev != device_)
-            return; // something mounted there
-        if (S_ISDIR(st.st_mode)) {
-            unique_fd fd(::openat(at, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-            if (!fd)
-                fail_errno("opening the directory {}", path);
-            enter(std::move(fd), path);
-        }
-        change(at, name, st, path);
-    }
-
-    static unique_fd open_link(int at, const std::string &name, const std::string &path) {
-        unique_fd fd(::openat(at, name.empty() ? "." : name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+        const unique_fd fd(::openat(at, name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
         if (!fd)
             fail_errno("opening {}", path);
-        return fd;
+        const struct stat st = look_at(fd.get(), path);
+        if (st.st_dev != device_)
+            return; // something mounted there
+        if (S_ISDIR(st.st_mode))
+            enter(open_directory(fd.get(), path), path);
+        change(fd.get(), path);
+    }
+
+    static struct stat look_at(int fd, const std::string &path) {
+        struct stat st{};
+        if (::fstat(fd, &st) < 0)
+            fail_errno("looking at {}", path);
+        return st;
     }
 
     /// capabilities(7), "File capabilities".
-    static std::optional<vfs_ns_cap_data> capabilities_of(int at, const std::string &name,
-                                                          const std::string &path) {
-        const unique_fd fd = open_link(at, name, path);
+    static std::optional<vfs_ns_cap_data> capabilities_of(const std::string &file, const std::string &path) {
         vfs_ns_cap_data data{};
-        const ssize_t n = ::getxattr(std::format("/proc/self/fd/{}", fd.get()).c_str(), capability_attribute,
-                                     &data, sizeof data);
+        const ssize_t n = ::getxattr(file.c_str(), capability_attribute, &data, sizeof data);
         if (n < 0 && errno != ENODATA && errno != EOPNOTSUPP)
             fail_errno("reading the capabilities of {}", path);
         if (n != XATTR_CAPS_SZ_2 && n != XATTR_CAPS_SZ_3)
@@ -121,27 +128,18 @@ private:
     }
 
     /// The capabilities again, worth something only to the root of the new range.
-    void give_capabilities(int at, const std::string &name, vfs_ns_cap_data data,
-                           const std::string &path) const {
+    void give_capabilities(const std::string &file, vfs_ns_cap_data data, const std::string &path) const {
         const std::uint32_t effective = le32toh(data.magic_etc) & VFS_CAP_FLAGS_EFFECTIVE;
         const std::uint32_t root = shifted(le32toh(data.rootid), base_);
         data.magic_etc = htole32((root == 0 ? VFS_CAP_REVISION_2 : VFS_CAP_REVISION_3) | effective);
         data.rootid = htole32(root);
-        const unique_fd fd = open_link(at, name, path);
-        if (::setxattr(std::format("/proc/self/fd/{}", fd.get()).c_str(), capability_attribute, &data,
+        if (::setxattr(file.c_str(), capability_attribute, &data,
                        root == 0 ? XATTR_CAPS_SZ_2 : XATTR_CAPS_SZ_3, 0)
             < 0)
             fail_errno("restoring the capabilities of {}", path);
     }
 
     /// acl(5): entries of named users and groups hold IDs, too.
-    void shift_acls(int at, const std::string &name, const std::string &path) const {
-        const unique_fd fd = open_link(at, name, path);
-        const std::string link = std::format("/proc/self/fd/{}", fd.get());
-        for (const char *kind : {"system.posix_acl_access", "system.posix_acl_default"})
-            shift_acl(link, kind, path);
-    }
-
     void shift_acl(const std::string &link, const char *kind, const std::string &path) const {
         std::array<char, 65536> value{};
         const ssize_t n = ::getxattr(link.c_str(), kind, value.data(), value.size());
@@ -192,18 +190,16 @@ void move_to(const std::string &path, std::uint32_t base,
     if (range_base(base) != base)
         fail("files can be given to ranges that begin at a multiple of 65536 only, not to one from {} on",
              base);
-    unique_fd root(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    const ManyDescriptors deep;
+    const unique_fd root(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
     struct stat st{};
     if (!root || ::fstat(root.get(), &st) < 0)
         fail_errno("opening the directory {}", path);
     if (st.st_uid == shifted(st.st_uid, base) && st.st_gid == shifted(st.st_gid, base))
         return; // done before
     Walk walk(base, st.st_dev, progress);
-    const unique_fd self(::openat(root.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!self)
-        fail_errno("opening the directory {}", path);
-    walk.enter(std::move(root), path);
-    walk.change(self.get(), "", st, path);
+    walk.enter(open_directory(root.get(), path), path);
+    walk.change(root.get(), path);
 }
 
 } // namespace berth::ownership

@@ -7,10 +7,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cstdio>
 #include <filesystem>
 #include <format>
 
 #include "base/error.hpp"
+#include "base/many_descriptors.hpp"
 
 namespace berth {
 
@@ -20,6 +22,16 @@ namespace {
 
 constexpr const char *parent = "/var/tmp";
 constexpr std::string_view prefix = ".#berth-";
+
+/// However deep a machine has made it.
+void take_away(const fs::path &folder) noexcept {
+    try {
+        const ManyDescriptors deep;
+        fs::remove_all(folder);
+    } catch (const std::exception &error) {
+        std::fprintf(stderr, "berth run: warning: %s\n", error.what());
+    }
+}
 
 /// Removes the folders that nobody holds a lock on any more.
 void sweep() {
@@ -32,7 +44,7 @@ void sweep() {
         if (!folder || ::fstat(folder.get(), &st) < 0 || st.st_uid != 0) // anybody may write to /var/tmp
             continue;
         if (::flock(folder.get(), LOCK_EX | LOCK_NB) == 0)
-            fs::remove_all(entry.path(), error);
+            take_away(entry.path());
     }
 }
 
@@ -59,10 +71,8 @@ std::string Scratch::make_directory(unsigned owner, unsigned mode) const {
 }
 
 Scratch::~Scratch() {
-    if (folder_.empty())
-        return;
-    std::error_code ignored;
-    fs::remove_all(folder_, ignored);
+    if (!folder_.empty())
+        take_away(folder_);
 }
 
 } // namespace berth
