@@ -7,6 +7,8 @@
 
 #include "base/env_file.hpp"
 #include "base/error.hpp"
+#include "base/first_process.hpp"
+#include "base/pidfd.hpp"
 #include "base/rooted.hpp"
 #include "systemd/process.hpp"
 
@@ -53,6 +55,7 @@ bool value_valid(std::string_view value) {
 } // namespace
 
 std::string read(int pidfd) {
+    first_process::await(pidfd, pidfd::pid_of(pidfd));
     const unique_fd root = process::open_proc(pidfd, "root", O_PATH | O_DIRECTORY);
     for (const char *path : {"/etc/os-release", "/usr/lib/os-release"})
         if (auto text = rooted::read_file(root.get(), path, size_limit))

@@ -23,6 +23,7 @@
 #include <thread>
 
 #include "base/error.hpp"
+#include "base/first_process.hpp"
 #include "base/io.hpp"
 #include "base/parse.hpp"
 #include "base/pidfd.hpp"
@@ -183,8 +184,10 @@ void become(const Target &target, const Command &command, int terminal, int sock
         fail_errno("closing inherited descriptors");
     syscall_filters::install(target.filters); // needs privileges; what comes next any init may do
     if (target.namespaces != 0)
-        capabilities::limit_to(target.bounding);
-    users::become(command.user);
+        capabilities::bound(target.bounding);
+    users::become(command.user); // which may need what the machine is not to have
+    if (target.namespaces != 0)
+        capabilities::reduce(target.bounding);
     change_directory(target, command);
     if (target.no_new_privileges && ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         fail_errno("setting no_new_privs");
@@ -307,6 +310,7 @@ Target look_at(int leader) {
     target.pid = pidfd::pid_of(leader);
     if (target.pid == 0)
         fail_code(ESRCH, "looking at the machine's leader");
+    first_process::await(leader, target.pid);
     target.root = open_of(target.pid, "root", O_PATH | O_DIRECTORY);
     target.working_directory = open_of(target.pid, "cwd", O_PATH | O_DIRECTORY);
     target.namespaces = foreign_namespaces(target.pid);
