@@ -182,6 +182,22 @@ int try_exec(const std::string &file, std::vector<std::string> words, Environmen
     exec_command(plan, environment);
 }
 
+/// Makes us the command's process, and who we were the small init.
+void split_off_stub(const LaunchPlan &plan) {
+    sigset_t all;
+    ::sigfillset(&all);
+    if (::sigprocmask(SIG_SETMASK, &all, nullptr) < 0) // the command's end is not to be missed
+        fail_errno("blocking signals");
+    const pid_t command = ::fork();
+    if (command < 0)
+        fail_errno("creating the command's process");
+    if (command == 0)
+        return;
+    capabilities::reduce(plan.bounding);
+    stub_init::leave_launcher(); // closes the socket, too: its end is the sign of the command's exec
+    stub_init::run(command);
+}
+
 /// The tree, and what the launcher is to know of it.
 void send_mounted(int socket, const tree::Assembled &built, bool ours) {
     std::vector<int> fds;
@@ -224,18 +240,8 @@ void go_on(Orders &orders, unique_fd &socket) {
     if (!early)
         seccomp::install(orders.filter);
     capabilities::bound(plan.bounding);
-    if (plan.mode == ExecMode::pid2) {
-        const pid_t command = ::fork();
-        if (command < 0)
-            fail_errno("creating the command's process");
-        if (command > 0) {
-            capabilities::reduce(plan.bounding);
-            socket.reset(); // its end is the sign that the command's exec succeeded
-            // PID 1 can be looked into from inside: the launcher's descriptors are none of the machine's.
-            ::close_range(STDERR_FILENO + 1, UINT_MAX, 0);
-            stub_init::run(command);
-        }
-    }
+    if (plan.mode == ExecMode::pid2)
+        split_off_stub(plan);
     take_console(built);
     become_payload(plan, user);
 }

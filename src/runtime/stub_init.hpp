@@ -6,6 +6,10 @@
 
 namespace berth::stub_init {
 
+/// Leaves what is the launcher's and would be in reach of the machine: its session and terminal,
+/// stdio, arguments, environment and memory. Descriptors beyond stdio are closed.
+void leave_launcher();
+
 /// Runs as PID 1 until `command` ends, then exits as it did. SIGINT and SIGRTMIN+5 end all
 /// processes and reboot, SIGRTMIN+3 and +4 and SIGTERM end them and halt or power off.
 [[noreturn]] void run(pid_t command) noexcept;
