@@ -19,4 +19,17 @@ private:
     uid_t id_;
 };
 
+/// For as long as it lives, an FsIdentity for `id` may write only where that user may, and not in
+/// what it was given of the host's. Nothing changes for 0.
+class PlainRights {
+public:
+    explicit PlainRights(uid_t id);
+    PlainRights(const PlainRights &) = delete;
+    PlainRights &operator=(const PlainRights &) = delete;
+    ~PlainRights();
+
+private:
+    uid_t id_;
+};
+
 } // namespace berth

@@ -6,6 +6,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
+#include <cstdio>
 #include <filesystem>
 #include <format>
 
@@ -13,6 +16,7 @@
 #include "base/io.hpp"
 #include "base/parse.hpp"
 #include "base/rooted.hpp"
+#include "runtime/fs_identity.hpp"
 #include "runtime/mounts.hpp"
 
 namespace berth::host_files {
@@ -39,22 +43,34 @@ struct Place {
                                     O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644));
         if (!fd)
             fail_errno("creating {} in the tree", name);
-        write_all(fd.get(), content, name);
-        if (::renameat(folder.get(), temporary.c_str(), folder.get(), name.c_str()) < 0) {
-            const int code = errno;
-            (void)::unlinkat(folder.get(), temporary.c_str(), 0); // there may be a directory in its place
-            fail_code(code, "replacing {} in the tree", name);
+        try {
+            write_all(fd.get(), content, name);
+        } catch (const Error &) {
+            (void)::unlinkat(folder.get(), temporary.c_str(), 0);
+            throw;
         }
+        put(temporary);
     }
     void link(const std::string &target) const {
-        remove();
-        if (::symlinkat(target.c_str(), folder.get(), name.c_str()) < 0)
+        const std::string temporary = ".#" + name + ".berth";
+        (void)::unlinkat(folder.get(), temporary.c_str(), 0);
+        if (::symlinkat(target.c_str(), folder.get(), temporary.c_str()) < 0)
             fail_errno("making the link {} in the tree", name);
+        put(temporary);
+    }
+
+private:
+    void put(const std::string &temporary) const {
+        if (::renameat(folder.get(), temporary.c_str(), folder.get(), name.c_str()) == 0)
+            return;
+        const int code = errno;
+        (void)::unlinkat(folder.get(), temporary.c_str(), 0); // there may be a directory in its place
+        fail_code(code, "replacing {} in the tree", name);
     }
 };
 
 Place etc(int root, const char *name) {
-    return {.folder = rooted::open(root, "/etc", O_RDONLY | O_DIRECTORY), .name = name};
+    return {rooted::open(root, "/etc", O_RDONLY | O_DIRECTORY), name};
 }
 
 /// Mounts the host's file on the tree's. A link is covered itself: where it leads may be empty
@@ -116,15 +132,6 @@ void settle_resolv_conf(ResolvConf mode, int root) {
     place.write(*text);
 }
 
-/// "Europe/Berlin" of the link that the host's /etc/localtime is; empty when it is none.
-std::string host_timezone() {
-    std::error_code error;
-    const std::string target = fs::read_symlink("/etc/localtime", error).native();
-    constexpr std::string_view folder = "/zoneinfo/";
-    const auto at = target.find(folder);
-    return error || at == std::string::npos ? "" : target.substr(at + folder.size());
-}
-
 void settle_timezone(Timezone mode, int root) {
     const Place place = mode == Timezone::off ? Place{} : etc(root, "localtime");
     std::error_code error;
@@ -142,7 +149,7 @@ void settle_timezone(Timezone mode, int root) {
             place.write(read_file(source));
         return;
     case Timezone::symlink: {
-        const std::string zone = host_timezone();
+        const std::string zone = timezone();
         if (zone.empty() || !rooted::try_open(root, "/usr/share/zoneinfo/" + zone, O_PATH))
             return; // a link would lead nowhere
         place.link("../usr/share/zoneinfo/" + zone);
@@ -156,7 +163,7 @@ std::string journal_of(const LaunchPlan &plan) {
 }
 
 /// The journal is the host's, seen inside.
-void bind_journal(const LaunchPlan &plan, int root, bool create) {
+void bind_journal(const LaunchPlan &plan, int root, uid_t owner, bool create) {
     const std::string path = journal_of(plan);
     if (create && ::mkdir(path.c_str(), 0755) < 0 && errno != EEXIST)
         fail_errno("creating the directory {}", path);
@@ -167,6 +174,7 @@ void bind_journal(const LaunchPlan &plan, int root, bool create) {
         return;
     }
     const unique_fd mount = mounts::clone_tree(AT_FDCWD, path, false);
+    const PlainRights plain(owner);
     const unique_fd target = rooted::make_directory(root, path);
     mounts::attach(mount.get(), target.get(), path);
 }
@@ -182,11 +190,14 @@ void require_no_detour(int inside, const std::string &path) {
 }
 
 /// The journal is the machine's, and the host has a link to it.
-void link_journal(const LaunchPlan &plan, int root) {
+void link_journal(const LaunchPlan &plan, int root, uid_t owner) {
     const std::string path = journal_of(plan);
-    if (plan.root.is_overlay())
-        fail("the journal of a machine on an overlay is in no directory of the host's");
-    const unique_fd made = rooted::make_directory(root, path);
+    if (plan.root.is_overlay() || !plan.root.image.empty())
+        fail("the journal of a machine on an overlay or an image is in no directory of the host's");
+    const unique_fd made = [&] {
+        const PlainRights plain(owner);
+        return rooted::make_directory(root, path);
+    }();
     const std::string target = plan.root.layers.front() + path;
     require_no_detour(made.get(), target);
     std::error_code error;
@@ -198,7 +209,7 @@ void link_journal(const LaunchPlan &plan, int root) {
         fail_errno("making the link {}", path);
 }
 
-void settle_journal(const LaunchPlan &plan, int root) {
+void settle_journal(const LaunchPlan &plan, int root, uid_t owner) {
     using Mode = LinkJournal::Mode;
     const LinkJournal &link = plan.link_journal;
     if (link.mode == Mode::no)
@@ -210,9 +221,9 @@ void settle_journal(const LaunchPlan &plan, int root) {
         if (link.mode != Mode::automatic && ::access("/var/log/journal", F_OK) < 0)
             fail_errno("the host keeps no journal on disk (/var/log/journal)");
         if (link.mode == Mode::guest)
-            link_journal(plan, root);
+            link_journal(plan, root, owner);
         else
-            bind_journal(plan, root, link.mode == Mode::host);
+            bind_journal(plan, root, owner, link.mode == Mode::host);
     } catch (const Error &error) {
         if (!link.tolerant && link.mode != Mode::automatic)
             throw Error(std::format("linking the journal: {}", error.what()), error.code());
@@ -221,20 +232,33 @@ void settle_journal(const LaunchPlan &plan, int root) {
 
 } // namespace
 
-void settle(const LaunchPlan &plan, int root) {
-    // The tree may have no /etc, or one that cannot be written to: then it is left alone.
-    const auto leniently = [](const auto &step) {
+std::string timezone() {
+    std::error_code error;
+    const std::string target = fs::read_symlink("/etc/localtime", error).native();
+    constexpr std::string_view folder = "/zoneinfo/";
+    const auto at = target.find(folder);
+    return error || at == std::string::npos ? "" : target.substr(at + folder.size());
+}
+
+void settle(const LaunchPlan &plan, int root, uid_t owner) {
+    // The tree may have no /etc, or one that cannot be written to: then it is left alone. So it is
+    // when that is not as it should be, for a machine must be able to start to be mended.
+    constexpr std::array usual{EROFS, ENOENT, ENOTDIR, EISDIR, ELOOP};
+    constexpr std::array odd{EPERM, EACCES, EBUSY, ENOSPC, EDQUOT};
+    const auto leniently = [&](const auto &step) {
         try {
+            const PlainRights plain(owner);
             step();
         } catch (const Error &error) {
-            if (error.code() != EROFS && error.code() != ENOENT && error.code() != ENOTDIR
-                && error.code() != EISDIR && error.code() != ELOOP)
+            if (std::ranges::contains(odd, error.code()))
+                std::fprintf(stderr, "berth run: warning: %s\n", error.what());
+            else if (!std::ranges::contains(usual, error.code()))
                 throw;
         }
     };
     leniently([&] { settle_resolv_conf(plan.resolv_conf, root); });
     leniently([&] { settle_timezone(plan.timezone, root); });
-    settle_journal(plan, root);
+    settle_journal(plan, root, owner);
 }
 
 } // namespace berth::host_files

@@ -3,12 +3,20 @@
 // (--resolv-conf=, --timezone= and --link-journal= of systemd-nspawn(1)).
 #pragma once
 
+#include <string>
+
+#include <sys/types.h>
+
 #include "runtime/plan.hpp"
 
 namespace berth::host_files {
 
-/// Settles all three in the tree behind `root`. What the machine's own mounts leave no room for
-/// stays as it is.
-void settle(const LaunchPlan &plan, int root);
+/// Settles all three in the tree behind `root`, whose machine's root is `owner`: links in it may lead
+/// into what is bound from the host, where nothing is written that `owner` could not write. What the
+/// machine's own mounts leave no room for stays as it is.
+void settle(const LaunchPlan &plan, int root, uid_t owner);
+
+/// "Europe/Berlin" of the link that the host's /etc/localtime is; empty when it is none.
+[[nodiscard]] std::string timezone();
 
 } // namespace berth::host_files

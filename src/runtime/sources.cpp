@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 
 #include "base/error.hpp"
@@ -77,7 +78,41 @@ unique_fd open_bind(const MountPlan &mount, int tree, IdMaps &ids, Scratch &scra
     return fd;
 }
 
-unique_fd make_tmpfs(const MountPlan &mount, const IdMaps &ids) {
+/// Takes a word about the mount rather than the filesystem (mount(8), "Filesystem-independent mount
+/// options"); false when it is none.
+bool take_mount_word(std::string_view text, unsigned &attributes) {
+    struct Word {
+        std::string_view name;
+        unsigned clear;
+        unsigned set;
+    };
+    constexpr unsigned atime = MOUNT_ATTR__ATIME;
+    constexpr std::array words{
+        Word{"defaults", 0, 0},
+        Word{"rw", MOUNT_ATTR_RDONLY, 0},
+        Word{"ro", 0, MOUNT_ATTR_RDONLY},
+        Word{"suid", MOUNT_ATTR_NOSUID, 0},
+        Word{"nosuid", 0, MOUNT_ATTR_NOSUID},
+        Word{"dev", MOUNT_ATTR_NODEV, 0},
+        Word{"nodev", 0, MOUNT_ATTR_NODEV},
+        Word{"exec", MOUNT_ATTR_NOEXEC, 0},
+        Word{"noexec", 0, MOUNT_ATTR_NOEXEC},
+        Word{"symfollow", MOUNT_ATTR_NOSYMFOLLOW, 0},
+        Word{"nosymfollow", 0, MOUNT_ATTR_NOSYMFOLLOW},
+        Word{"diratime", MOUNT_ATTR_NODIRATIME, 0},
+        Word{"nodiratime", 0, MOUNT_ATTR_NODIRATIME},
+        Word{"relatime", atime, MOUNT_ATTR_RELATIME},
+        Word{"noatime", atime, MOUNT_ATTR_NOATIME},
+        Word{"strictatime", atime, MOUNT_ATTR_STRICTATIME},
+    };
+    const auto *const word = std::ranges::find(words, text, &Word::name);
+    if (word == words.end())
+        return false;
+    attributes = (attributes & ~word->clear) | word->set;
+    return true;
+}
+
+unique_fd make_tmpfs(const MountPlan &mount, const IdMaps &ids, const std::string &context) {
     const std::string owner = std::to_string(ids.base());
     std::vector<mounts::Option> options{{"source", "tmpfs"}};
     const auto has = [&](std::string_view name) {
@@ -89,23 +124,13 @@ unique_fd make_tmpfs(const MountPlan &mount, const IdMaps &ids) {
             options.emplace_back(option.substr(0, at), at == std::string::npos ? "" : option.substr(at + 1));
     }
     unsigned attributes = MOUNT_ATTR_NODEV | MOUNT_ATTR_STRICTATIME;
-    // Words about the mount rather than the filesystem (mount(8), "Filesystem-independent options").
     std::erase_if(options, [&](const mounts::Option &option) {
-        struct Word {
-            std::string_view name;
-            unsigned set;
-        };
-        for (const Word &word : {Word{"ro", MOUNT_ATTR_RDONLY}, Word{"nosuid", MOUNT_ATTR_NOSUID},
-                                 Word{"nodev", MOUNT_ATTR_NODEV}, Word{"noexec", MOUNT_ATTR_NOEXEC},
-                                 Word{"rw", 0}, Word{"suid", 0}, Word{"exec", 0}})
-            if (option.second.empty() && option.first == word.name) {
-                attributes |= word.set;
-                return true;
-            }
-        return false;
+        return option.second.empty() && take_mount_word(option.first, attributes);
     });
-    if (!has("mode"))
-        options.emplace_back("mode", "0755");
+    if (mount.options.empty())
+        options.emplace_back("mode", "0755"); // else the kernel's default, as systemd-nspawn(1) has it
+    if (!context.empty() && !has("context"))
+        options.emplace_back("context", context);
     for (const char *name : {"uid", "gid"})
         if (!has(name))
             options.emplace_back(name, owner);
@@ -157,11 +182,11 @@ const MountConfig::Source *host_upper(const MountPlan &mount) {
     return upper.path.empty() || upper.inside ? nullptr : &upper;
 }
 
-unique_fd open(const MountPlan &mount, int tree, IdMaps &ids, Scratch &scratch) {
+unique_fd open(const MountPlan &mount, int tree, IdMaps &ids, Scratch &scratch, const std::string &context) {
     try {
         switch (mount.kind) {
         case Kind::bind: return open_bind(mount, tree, ids, scratch);
-        case Kind::tmpfs: return make_tmpfs(mount, ids);
+        case Kind::tmpfs: return make_tmpfs(mount, ids, context);
         case Kind::overlay: return open_overlay(mount, tree, scratch, ids);
         case Kind::inaccessible: break;
         }

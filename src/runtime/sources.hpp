@@ -10,9 +10,11 @@
 namespace berth::sources {
 
 /// The detached mount for `mount`; empty for one that is made of what is at its destination.
-/// `tree` is the machine's tree (O_PATH, attached).
+/// `tree` is the machine's tree (O_PATH, attached), `context` the SELinux label for files of a tmpfs, or
+/// empty.
 /// Throws Error naming the setting. Empty, too, when an optional source inside is missing.
-[[nodiscard]] unique_fd open(const MountPlan &mount, int tree, IdMaps &ids, Scratch &scratch);
+[[nodiscard]] unique_fd open(const MountPlan &mount, int tree, IdMaps &ids, Scratch &scratch,
+                             const std::string &context);
 
 /// The host's directory that an overlay writes to, which needs a WorkFolder; nullptr for a mount
 /// without one.

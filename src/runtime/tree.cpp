@@ -81,7 +81,42 @@ bool is_late(const MountPlan &mount) {
     return below("/proc") || below("/sys") || below("/dev/mqueue");
 }
 
-void attach_source(const MountPlan &mount, int root, const unique_fd &source) {
+std::uint64_t mount_of(int fd) {
+    struct statx st{};
+    if (::statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &st) < 0)
+        fail_errno("looking at a directory of the tree");
+    return st.stx_mnt_id;
+}
+
+/// Whether the last directory of `path` that there is lies in the tree itself, not on a mount.
+bool is_of_tree(std::filesystem::path path, int root) {
+    for (;; path = path.parent_path()) {
+        const unique_fd there = rooted::try_open(root, path.native(), O_PATH);
+        if (there)
+            return mount_of(there.get()) == mount_of(root);
+        if (errno != ENOENT || path == path.parent_path())
+            return false;
+    }
+}
+
+/// What is mounted on. Where links may have led us into what is bound from the host, nothing is made
+/// that the machine's root could not make.
+unique_fd place_for(const std::string &destination, int root, bool directory, uid_t owner) {
+    const auto make = [&] {
+        return directory ? rooted::make_directory(root, destination)
+                         : rooted::make_mount_file(root, destination);
+    };
+    try {
+        const PlainRights plain(owner);
+        return make();
+    } catch (const Error &error) {
+        if (error.code() != EACCES || !is_of_tree(destination, root))
+            throw;
+    }
+    return make();
+}
+
+void attach_source(const MountPlan &mount, int root, const unique_fd &source, uid_t owner) {
     try {
         if (mount.kind == MountConfig::Kind::inaccessible) {
             const unique_fd target = rooted::open(root, mount.destination, O_PATH);
@@ -98,8 +133,7 @@ void attach_source(const MountPlan &mount, int root, const unique_fd &source) {
         struct stat st{};
         if (::fstat(source.get(), &st) < 0)
             fail_errno("looking at what is to be mounted");
-        const unique_fd target = S_ISDIR(st.st_mode) ? rooted::make_directory(root, mount.destination)
-                                                     : rooted::make_mount_file(root, mount.destination);
+        const unique_fd target = place_for(mount.destination, root, S_ISDIR(st.st_mode), owner);
         mounts::attach(source.get(), target.get(), mount.destination);
     } catch (const Error &error) {
         throw Error(mount.origin.text + ": " + error.what(), error.code());
@@ -148,7 +182,8 @@ Assembled assemble(const LaunchPlan &plan, const Parts &parts) {
     // Sources are taken before anything covers them, also those inside.
     std::vector<unique_fd> sources;
     for (const MountPlan &mount : plan.mounts)
-        sources.push_back(sources::open(mount, base.get(), parts.ids, parts.scratch));
+        sources.push_back(
+            sources::open(mount, base.get(), parts.ids, parts.scratch, plan.selinux_apifs_context));
 
     api_mounts::mount_temporary(root, owner, plan.selinux_apifs_context);
     devices::mount(root, owner, plan.selinux_apifs_context);
@@ -164,9 +199,9 @@ Assembled assemble(const LaunchPlan &plan, const Parts &parts) {
         if (is_late(plan.mounts[i]))
             made.late[i] = std::move(sources[i]);
         else
-            attach_source(plan.mounts[i], root, sources[i]);
+            attach_source(plan.mounts[i], root, sources[i], owner);
     }
-    host_files::settle(plan, root);
+    host_files::settle(plan, root, owner);
     if (plan.console != ConsoleMode::pipe) {
         devices::Console console = devices::make_console(root, owner);
         made.console = std::move(console.master);
@@ -198,7 +233,7 @@ void finish(const LaunchPlan &plan, Assembled &assembled) {
     api_mounts::cover_kernel_files(root, uuid_of(plan.boot_id));
     for (std::size_t i = 0; i < plan.mounts.size(); ++i)
         if (is_late(plan.mounts[i]))
-            attach_source(plan.mounts[i], root, assembled.late[i]);
+            attach_source(plan.mounts[i], root, assembled.late[i], 0); // as the machine's root already
     pivot(root);
 }
 
