@@ -50,6 +50,16 @@ std::string read_file(const std::filesystem::path &path) {
     return std::move(*data);
 }
 
+std::string read_regular_file(const std::filesystem::path &path) {
+    const unique_fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+    struct stat st{};
+    if (!fd || ::fstat(fd.get(), &st) < 0)
+        fail_errno("opening {}", path.native());
+    if (!S_ISREG(st.st_mode))
+        fail("{} is not a regular file", path.native());
+    return read_all(fd.get(), path.native());
+}
+
 void write_all(int fd, std::string_view data, std::string_view what) {
     while (!data.empty()) {
         const ssize_t n = ::write(fd, data.data(), data.size());

@@ -21,6 +21,10 @@ inline constexpr std::size_t max_file_size = 16U * 1024 * 1024;
 /// Reads the file at `path`, a path on the host that we trust.
 [[nodiscard]] std::string read_file(const std::filesystem::path &path);
 
+/// As read_file(), for a place where others may put what blocks or never ends: only a regular file
+/// is read.
+[[nodiscard]] std::string read_regular_file(const std::filesystem::path &path);
+
 /// As read_file(); nothing when the file does not exist.
 [[nodiscard]] std::optional<std::string> read_file_if_there(const std::filesystem::path &path);
 

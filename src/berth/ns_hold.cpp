@@ -90,18 +90,19 @@ void drop_base() noexcept {
     }
 }
 
-/// One of us at a time. The directory above is what is locked, so that no file stays behind.
+/// One of us at a time. Nobody but root may open the file: a lock on what all may read, all may hold.
 class Lock {
 public:
     Lock() {
         const fs::path above = fs::path(held_directory).parent_path();
         make_directory(above, 0755);
-        fd_.reset(::open(above.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        const fs::path file = above / "ns.lock";
+        fd_.reset(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
         if (!fd_)
-            fail_errno("opening {}", above.native());
+            fail_errno("opening {}", file.native());
         while (::flock(fd_.get(), LOCK_EX) < 0)
             if (errno != EINTR)
-                fail_errno("locking {}", above.native());
+                fail_errno("locking {}", file.native());
     }
     Lock(const Lock &) = delete;
     Lock &operator=(const Lock &) = delete;

@@ -101,9 +101,13 @@ std::string printable(std::string_view text) {
     std::string clean;
     for (std::size_t i = 0; i < text.size(); ++i) {
         const auto code = static_cast<unsigned char>(text[i]);
+        const auto next = i + 1 < text.size() ? static_cast<unsigned char>(text[i + 1]) : 0U;
         if (const std::size_t length = sequence_length(text.substr(i)); length > 0)
             i += length - 1;
-        else if ((code < 0x20 && code != '\t') || code == 0x7f)
+        else if (code == 0xc2 && next >= 0x80 && next < 0xa0) { // U+0080 to U+009F steer terminals, too
+            clean += std::format("\\u{:04x}", next);
+            ++i;
+        } else if ((code < 0x20 && code != '\t') || code == 0x7f)
             clean += std::format("\\x{:02x}", code);
         else
             clean += text[i];

@@ -52,16 +52,40 @@ void close_others(int a, int b) {
     ::_exit(status);
 }
 
-int on_exit(sd_event_source * /*source*/, const siginfo_t *info, void *data) {
+/// A child, for as long as there is one.
+struct Child {
+    Outcome<int> ended;
+    std::shared_ptr<void> token;
+};
+
+int on_exit(sd_event_source *source, const siginfo_t *info, void *data) {
     const bool exited = info->si_code == CLD_EXITED;
-    static_cast<const Outcome<int> *>(data)->give(exited ? info->si_status : -1);
+    static_cast<const Child *>(data)->ended.give(exited ? info->si_status : -1);
+    ::sd_event_source_set_floating(source, 0);
+    ::sd_event_source_unref(source);
     return 0;
+}
+
+void on_destruction(void *data) {
+    const std::unique_ptr<Child> gone(static_cast<Child *>(data));
+}
+
+/// The source belongs to the loop until the child has ended.
+sd_event_source *watch(sd_event *loop, pid_t pid, std::unique_ptr<Child> child, const std::string &doing) {
+    sd_event_source *source = nullptr;
+    if (const int result = ::sd_event_add_child(loop, &source, pid, WEXITED, on_exit, child.get());
+        result < 0)
+        fail_code(-result, "{}: watching the child", doing);
+    ::sd_event_source_set_destroy_callback(source, on_destruction);
+    (void)child.release(); // on_destruction() has it now
+    ::sd_event_source_set_floating(source, 1);
+    return source;
 }
 
 } // namespace
 
 Task<std::string> in_child(sd_event *loop, std::string doing, int keep, std::chrono::milliseconds limit,
-                           std::function<std::string()> work) {
+                           std::function<std::string()> work, std::shared_ptr<void> token) {
     const unique_fd out(::memfd_create("berthd-child", MFD_CLOEXEC));
     if (!out)
         fail_errno("{}: creating a memfd", doing);
@@ -71,14 +95,12 @@ Task<std::string> in_child(sd_event *loop, std::string doing, int keep, std::chr
     if (pid == 0)
         run(keep, out.get(), work);
 
-    Outcome<int> ended;
-    sd_event_source *source = nullptr;
-    if (const int result = ::sd_event_add_child(loop, &source, pid, WEXITED, on_exit, &ended); result < 0)
-        fail_code(-result, "{}: watching the child", doing);
-    const EventSourcePtr owner(source);
-    ::sd_event_source_set_child_process_own(source, 1); // it ends with us, however we end
-    const Timer timer(loop, Clock::now() + limit,
-                      [source] { ::sd_event_source_send_child_signal(source, SIGKILL, nullptr, 0); });
+    const Outcome<int> ended;
+    sd_event_source *source = watch(loop, pid, std::make_unique<Child>(ended, std::move(token)), doing);
+    const Timer timer(loop, Clock::now() + limit, [source, ended] {
+        ::sd_event_source_send_child_signal(source, SIGKILL, nullptr, 0);
+        ended.give(-1);
+    });
     const int status = co_await ended;
     if (status != succeeded && status != threw)
         fail_code(ETIMEDOUT, "{}", doing);

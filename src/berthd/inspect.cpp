@@ -12,19 +12,28 @@ namespace {
 
 constexpr auto patience = std::chrono::seconds(5);
 
-/// Anyone may ask, and a machine that does not answer keeps each child for all of that time.
-constexpr unsigned most_children = 64;
+/// Anyone may ask, and a machine that does not answer may keep a child for as long as it lives.
+constexpr unsigned most_children = 8;
+
+/// A child that looks into `machine`.
+struct Look {
+    MachinePtr machine;
+    Counted counted;
+
+    explicit Look(MachinePtr into) : machine(std::move(into)), counted(machine->looking) {}
+};
 
 } // namespace
 
 Task<std::string> Operations::look_inside(MachinePtr machine, std::string what,
                                           std::string (*look)(int leader)) {
     const std::string doing = "machine \"" + machine->record.name + "\": reading its " + what;
-    if (looking_ >= most_children)
+    if (machine->looking >= most_children)
         throw bus_error::make(bus_error::limits_exceeded, "{}: too many such requests are under way", doing);
     const int leader = machine->leader.get();
-    const Counted child(looking_);
-    co_return co_await in_child(loop_, doing, leader, patience, [look, leader] { return look(leader); });
+    const auto child = std::make_shared<Look>(machine);
+    co_return co_await in_child(
+        loop_, doing, leader, patience, [look, leader] { return look(leader); }, child);
 }
 
 Task<os_release::Fields> Operations::os_release(std::string name) {

@@ -76,7 +76,6 @@ private:
     Authority &authority_;
     Tasks &tasks_;
     Leftovers leftovers_;
-    unsigned looking_ = 0; ///< children of look_inside()
 };
 
 } // namespace berth

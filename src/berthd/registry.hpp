@@ -29,6 +29,7 @@ struct Machine {
     State state = State::opening;
     process::Cgroup cgroup;              ///< of its unit, once known
     std::vector<Outcome<Done>> mourners; ///< who waits for its end
+    unsigned looking = 0;                ///< children of ours that look into it
 };
 
 using MachinePtr = std::shared_ptr<Machine>;

@@ -45,7 +45,7 @@ std::optional<ConfigFile> find_config(std::string_view machine, const fs::path &
 }
 
 std::vector<Assignment> read_config(const ConfigFile &file) {
-    const std::string text = read_file(file.path);
+    const std::string text = read_regular_file(file.path);
     switch (file.format) {
     case ConfigFile::Format::toml: return read_toml(text, file.path.native());
     case ConfigFile::Format::nspawn: return read_nspawn(text, file.path.native());

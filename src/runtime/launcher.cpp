@@ -17,6 +17,7 @@
 #include "base/error.hpp"
 #include "base/pidfd.hpp"
 #include "runtime/bound_users.hpp"
+#include "runtime/brake.hpp"
 #include "runtime/cgroup.hpp"
 #include "runtime/inner.hpp"
 #include "runtime/kept_unit.hpp"
@@ -186,7 +187,9 @@ int Launcher::run() {
                                             : plan_.root.tree()));
     if (plan_.console == ConsoleMode::interactive)
         say("Press ^] three times within 1s to kill it.");
+    Brake brake;
     for (bool first = true;; first = false) {
+        brake.boots(Brake::Clock::now());
         Running running = start(unit ? unit->renew_payload() : -1);
         const supervisor::End end = supervisor::watch(plan_, running.machine, first);
         using How = supervisor::End::How;
@@ -194,6 +197,8 @@ int Launcher::run() {
         case How::rebooted:
             say(std::format("Machine {} is being rebooted.", plan_.name));
             plan_.boot_id = random_id();
+            if (const auto signal = supervisor::pause(brake.reboots(Brake::Clock::now())))
+                return 128 + *signal;
             continue;
         case How::exited:
             if (end.status != 0)

@@ -42,10 +42,13 @@ void inside(const join::Target &target, const std::function<void(int descriptors
             if (::setns(target.leader, CLONE_NEWNS) < 0)
                 fail_errno("entering the machine's mount namespace");
             work(descriptors.get());
+            ::_exit(0);
         } catch (const Error &error) {
             protocol::send(theirs.get(), protocol::Kind::failed, error.code(), error.what());
+        } catch (const std::exception &error) {
+            protocol::send(theirs.get(), protocol::Kind::failed, 0, error.what());
         }
-        ::_exit(0);
+        ::_exit(1);
     }
     theirs.reset();
     const auto wait = [&] {
@@ -53,21 +56,24 @@ void inside(const join::Target &target, const std::function<void(int descriptors
         while (::waitid(P_PIDFD, static_cast<id_t>(child.pidfd.get()), &info, WEXITED) < 0
                && errno == EINTR) {
         }
+        return info.si_code == CLD_EXITED && info.si_status == 0;
     };
     try {
         (void)protocol::expect(ours.get(), protocol::Kind::end, deadline, "mounting into the machine");
     } catch (const Error &) {
         ::kill(child.pid, SIGKILL); // ours and not reaped yet
-        wait();
+        (void)wait();
         throw;
     }
-    wait();
+    if (!wait())
+        fail("the process that was to mount into the machine was killed");
 }
 
 unique_fd destination(const join::Target &target, const Request &request, bool directory) {
     const int root = target.root.get();
     if (request.make) {
         const FsIdentity identity(target.root_uid);
+        const PlainRights plain(target.root_uid); // links may lead into what is bound from the host
         return directory ? rooted::make_directory(root, request.destination)
                          : rooted::make_mount_file(root, request.destination);
     }

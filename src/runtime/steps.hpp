@@ -7,16 +7,19 @@
 
 #include <cstdlib>
 #include <string_view>
+#include <utility>
 
 namespace berth::steps {
 
-/// The launcher has come to `step`. In a build with hooks it is killed there when $BERTH_DIE_AT
-/// says so; in all others this is nothing.
+/// The launcher has come to `step`. In a build with hooks it is killed there when $BERTH_DIE_AT says
+/// so, or stopped when $BERTH_STOP_AT does; in all others this is nothing.
 inline void reached([[maybe_unused]] std::string_view step) {
 #ifdef BERTH_HOOKS
-    const char *last = ::getenv("BERTH_DIE_AT"); // NOLINT(concurrency-mt-unsafe): one thread
-    if (last != nullptr && step == last)
-        ::kill(::getpid(), SIGKILL);
+    // NOLINTBEGIN(concurrency-mt-unsafe): one thread
+    for (const auto &[name, signal] : {std::pair{"BERTH_DIE_AT", SIGKILL}, {"BERTH_STOP_AT", SIGSTOP}})
+        if (const char *last = ::getenv(name); last != nullptr && step == last)
+            ::kill(::getpid(), signal);
+    // NOLINTEND(concurrency-mt-unsafe)
 #endif
 }
 

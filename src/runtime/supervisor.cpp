@@ -169,6 +169,10 @@ private:
     /// The first request is passed on as the machine's own shut-down signal, where it has one;
     /// the second ends it at once.
     void on_signal(int signal) {
+        if (leader_gone_) { // only our own output is waited for
+            ::sd_event_exit(event_.get(), 0);
+            return;
+        }
         const bool first = !asked_;
         asked_ = signal;
         if (first && plan_.kill_signal != 0) {
@@ -272,6 +276,18 @@ void block_signals() {
     ::signal(SIGPIPE, SIG_IGN); // a closed stdout is an error to handle, not an end
     if (::sigprocmask(SIG_BLOCK, &set, nullptr) < 0)
         fail_errno("blocking signals");
+}
+
+std::optional<int> pause(std::chrono::milliseconds time) {
+    sigset_t set;
+    ::sigemptyset(&set);
+    for (const int signal : ending_signals)
+        ::sigaddset(&set, signal);
+    const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
+    const timespec length{.tv_sec = seconds.count(),
+                          .tv_nsec = std::chrono::nanoseconds(time - seconds).count()};
+    const int signal = ::sigtimedwait(&set, nullptr, &length);
+    return signal > 0 ? std::optional(signal) : std::nullopt;
 }
 
 End watch(const LaunchPlan &plan, Machine &machine, bool announce) {

@@ -2,7 +2,9 @@
 // Watches one running machine until its PID 1 ends: console, signals, readiness.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <optional>
 
 #include "base/unique_fd.hpp"
 #include "runtime/plan.hpp"
@@ -29,6 +31,9 @@ struct End {
     How how = How::exited;
     int status = 0;
 };
+
+/// Waits for `time`, or until we are asked to end: by the signal returned.
+[[nodiscard]] std::optional<int> pause(std::chrono::milliseconds time);
 
 /// Blocks the signals that watch() handles, so that none is lost while a machine is made.
 void block_signals();
