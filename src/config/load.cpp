@@ -2,18 +2,60 @@
 #include "config/load.hpp"
 
 #include <algorithm>
+#include <array>
 #include <format>
 #include <iterator>
 
 namespace berth {
 
+using namespace std::string_view_literals;
+
 namespace {
 
-/// Removes from `losers` the settings that `winners` have.
-void remove_overridden(std::vector<Assignment> &losers, const std::vector<Assignment> &winners) {
-    std::erase_if(losers, [&](const Assignment &loser) {
-        return std::ranges::contains(winners, loser.setting, &Assignment::setting);
-    });
+/// Settings that say one thing together: whoever has one of them has the say over all, as in
+/// systemd-nspawn(1).
+enum class Group : std::uint8_t {
+    alone,        ///< of no group
+    start,        ///< what is run
+    mounts,       ///< what is mounted into the tree
+    network,      ///< which network, and its links
+    capabilities, ///< what is added and dropped
+};
+
+Group group_of(const Setting &setting) {
+    constexpr std::array exec{
+        std::pair{"boot"sv, Group::start},
+        std::pair{"process_two"sv, Group::start},
+        std::pair{"parameters"sv, Group::start},
+        std::pair{"capability"sv, Group::capabilities},
+        std::pair{"drop_capability"sv, Group::capabilities},
+        std::pair{"ambient_capability"sv, Group::capabilities},
+    };
+    constexpr std::array mounts{"bind"sv,         "bind_read_only"sv, "temporary_file_system"sv,
+                                "inaccessible"sv, "overlay"sv,        "overlay_read_only"sv};
+    if (setting.section == "exec") {
+        const auto *const found =
+            std::ranges::find(exec, setting.key, &std::pair<std::string_view, Group>::first);
+        return found != exec.end() ? found->second : Group::alone;
+    }
+    if (setting.section == "files" && std::ranges::contains(mounts, setting.key))
+        return Group::mounts;
+    return setting.section == "network" && setting.key != "port" ? Group::network : Group::alone;
+}
+
+bool same_group(const Setting &one, const Setting &other) {
+    return &one == &other || (group_of(one) != Group::alone && group_of(one) == group_of(other));
+}
+
+/// Whether a file that overrides takes `loser` from the command line by its `winner`.
+bool file_replaces(const Assignment &winner, const Assignment &loser, bool trusted) {
+    if (group_of(*winner.setting) == Group::capabilities)
+        return false; // what the command line drops stays dropped
+    if (!trusted && winner.setting->trust == Trust::deny_list)
+        return false; // and what it filters
+    if (group_of(*winner.setting) == Group::start && winner.setting->key == "parameters")
+        return winner.setting == loser.setting; // they go to an init, too
+    return same_group(*winner.setting, *loser.setting);
 }
 
 bool needs_trust(const Assignment &assignment) {
@@ -44,11 +86,22 @@ std::vector<Assignment> effective(std::vector<Assignment> command_line, const st
                             file->format == ConfigFile::Format::toml ? "/etc/berth" : "/etc/systemd/nspawn"));
             return true;
         });
-    const bool file_wins = use == UseFiles::override;
-    remove_overridden(file_wins ? command_line : from_file, file_wins ? from_file : command_line);
-    std::vector<Assignment> &first = file_wins ? command_line : from_file;
-    std::ranges::move(file_wins ? from_file : command_line, std::back_inserter(first));
-    return std::move(first);
+    if (use == UseFiles::override) {
+        std::erase_if(command_line, [&](const Assignment &loser) {
+            return std::ranges::any_of(from_file, [&](const Assignment &winner) {
+                return file_replaces(winner, loser, file->trusted);
+            });
+        });
+        std::ranges::move(from_file, std::back_inserter(command_line));
+        return command_line;
+    }
+    std::erase_if(from_file, [&](const Assignment &loser) {
+        return std::ranges::any_of(command_line, [&](const Assignment &winner) {
+            return same_group(*winner.setting, *loser.setting);
+        });
+    });
+    std::ranges::move(command_line, std::back_inserter(from_file));
+    return from_file;
 }
 
 MachineConfig load_config(std::vector<Assignment> command_line, const std::optional<ConfigFile> &file,

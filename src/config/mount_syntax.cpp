@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "config/mount_syntax.hpp"
 
+#include <algorithm>
 #include <filesystem>
 
 #include "base/error.hpp"
@@ -35,6 +36,17 @@ Source source_of(std::string_view text) {
     else if (source.inside)
         fail("\"+\" is followed by no path");
     return source;
+}
+
+/// What split_mount() makes `text` of.
+std::string escape(std::string_view text) {
+    std::string escaped;
+    for (const char c : text) {
+        if (c == ':' || c == '\\')
+            escaped += '\\';
+        escaped += c;
+    }
+    return escaped;
 }
 
 /// Takes the mark of a source that may be missing.
@@ -76,6 +88,25 @@ std::vector<std::string> split_mount(std::string_view text) {
             pieces.back().push_back(text[i]);
     }
     return pieces;
+}
+
+std::string with_absolute_sources(std::string_view text, bool overlay, const std::string &directory) {
+    std::vector<std::string> pieces = split_mount(text);
+    const std::size_t sources = !overlay ? 1 : std::max<std::size_t>(pieces.size() - 1, 1);
+    std::string made;
+    for (std::size_t i = 0; i < pieces.size(); ++i) {
+        const std::string &piece = pieces[i];
+        const std::size_t marks = i == 0 && piece.starts_with('-') ? 1 : 0;
+        // One in the tree ("+") is not seen from here.
+        const bool relative =
+            i < sources && marks < piece.size() && piece[marks] != '/' && piece[marks] != '+';
+        made += i == 0 ? "" : ":";
+        made += piece.substr(0, marks);
+        if (relative)
+            made += escape(directory + "/");
+        made += escape(piece.substr(marks));
+    }
+    return made;
 }
 
 MountConfig parse_bind(std::string_view text, bool read_only, const Origin &origin) {

@@ -14,6 +14,11 @@ namespace berth {
 /// Splits at ":"; "\:" stands for a colon, "\\" for a backslash.
 [[nodiscard]] std::vector<std::string> split_mount(std::string_view text);
 
+/// `text` of a bind or, when `overlay`, of an overlay with each relative source (marks aside) made
+/// absolute as seen from `directory`, as the command line has it.
+[[nodiscard]] std::string with_absolute_sources(std::string_view text, bool overlay,
+                                                const std::string &directory);
+
 /// [-][+]SOURCE[:DESTINATION[:OPTIONS]] with the options rbind, norbind, idmap, noidmap, rootidmap
 /// and owneridmap. An empty SOURCE is a new temporary directory.
 [[nodiscard]] MountConfig parse_bind(std::string_view text, bool read_only, const Origin &origin);

@@ -127,6 +127,14 @@ private:
     }
 
     void assign(std::string_view key, std::string_view value, std::size_t number) {
+        // Read by systemd-nspawn still, though documented no more.
+        if (section_ == "Files" && key == "PrivateUsersChown") {
+            const auto chown = value.empty() ? std::nullopt : parse_bool(value);
+            if (!chown && !value.empty())
+                fail("{}: {}= takes yes or no, not \"{}\"", at(number), key, value);
+            key = "PrivateUsersOwnership";
+            value = !chown ? "" : *chown ? "chown" : "off";
+        }
         const Setting &setting = find(key, number);
         const Origin origin{std::format("{}: {}=", at(number), key)};
         if (value.empty()) {

@@ -23,7 +23,7 @@ using enum Trust;
 // clang-format off
 constexpr std::array table{
     // section, key, in .nspawn, option, letter, type, argument, implied, trust, help, apply
-    Setting{"network", "private", "Private", "private-network", 0, boolean, "", "yes", anyone, "a network namespace with loopback alone",
+    Setting{"network", "private", "Private", "private-network", 0, boolean, "", "yes", privileged, "a network namespace with loopback alone",
         [](C &c, V v, const O &) { c.network.private_network = truth(v); }},
     Setting{"network", "virtual_ethernet", "VirtualEthernet", "network-veth", 'n', boolean, "", "yes", privileged, "a virtual link between host and machine",
         [](C &c, V v, const O &) { c.network.veth = truth(v); }},

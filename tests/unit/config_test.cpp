@@ -142,6 +142,67 @@ TEST(Load, AFileThatOverridesMayTurnBootingOff) {
     EXPECT_FALSE(config.exec.boot);
 }
 
+TEST(Load, WhatGoesTogetherIsReplacedTogether) {
+    const test::TemporaryDirectory directory;
+    const ConfigFile file{
+        .path = directory.write("m.toml", "[exec]\nboot = true\nparameters = [\"of-file\"]\ncapability = "
+                                          "\"CAP_SYSLOG\"\n[files]\ninaccessible = \"/a\"\n"
+                                          "[network]\nmacvlan = \"eth0\"\nport = \"tcp:80\"\n"),
+        .trusted = true};
+    const auto none = [](const std::string &) { ADD_FAILURE(); };
+    const std::vector<Assignment> given{
+        option("exec", "parameters", "/bin/ls"),        option("files", "temporary_file_system", "/t"),
+        option("network", "virtual_ethernet", "yes"),   option("exec", "process_two", "yes"),
+        option("exec", "drop_capability", "CAP_CHOWN"),
+    };
+    const MachineConfig config = load_config(given, file, UseFiles::yes, none);
+    EXPECT_FALSE(config.exec.boot) << "a command is no argument to an init";
+    EXPECT_THAT(config.exec.command, ElementsAre("/bin/ls"));
+    EXPECT_TRUE(config.exec.capability.empty());
+    ASSERT_EQ(config.mounts.size(), 1U);
+    EXPECT_EQ(config.mounts[0].destination, "/t");
+    EXPECT_TRUE(config.network.macvlan.empty());
+    EXPECT_EQ(config.network.ports.size(), 1U) << "ports are of any network";
+
+    const MachineConfig overridden = load_config(given, file, UseFiles::override, none);
+    EXPECT_TRUE(overridden.exec.boot);
+    EXPECT_FALSE(overridden.exec.process_two);
+    EXPECT_THAT(overridden.exec.command, ElementsAre("of-file"));
+    EXPECT_THAT(overridden.exec.drop_capability, ElementsAre("CAP_CHOWN")) << "what is dropped stays so";
+    EXPECT_THAT(overridden.exec.capability, ElementsAre("CAP_SYSLOG"));
+    ASSERT_EQ(overridden.mounts.size(), 1U);
+    EXPECT_EQ(overridden.mounts[0].destination, "/a");
+    EXPECT_FALSE(overridden.network.veth);
+}
+
+TEST(Load, ParametersOfAFileGoToTheInitOfTheCommandLine) {
+    const test::TemporaryDirectory directory;
+    const ConfigFile file{.path = directory.write("m.toml", "[exec]\nparameters = [\"quiet\"]\n"),
+                          .trusted = true};
+    const MachineConfig config =
+        load_config({option("exec", "boot", "yes")}, file, UseFiles::override, [](const std::string &) {});
+    EXPECT_TRUE(config.exec.boot);
+    EXPECT_THAT(config.exec.command, ElementsAre("quiet"));
+}
+
+TEST(Load, AnUntrustedFileThatOverridesGivesNothingBack) {
+    const test::TemporaryDirectory directory;
+    const ConfigFile file{.path = directory.write("m.toml", "[exec]\nephemeral = false\ndrop_capability = "
+                                                            "\"CAP_CHOWN\"\nsystem_call_filter = "
+                                                            "\"~@clock\"\n[network]\nprivate = false\n"),
+                          .trusted = false};
+    std::vector<std::string> warnings;
+    const MachineConfig config = load_config(
+        {option("exec", "ephemeral", "yes"), option("network", "private", "yes"),
+         option("exec", "drop_capability", "CAP_KILL"), option("exec", "system_call_filter", "~@mount")},
+        file, UseFiles::override, [&](const std::string &text) { warnings.push_back(text); });
+    EXPECT_TRUE(config.root.ephemeral);
+    EXPECT_TRUE(config.network.private_network);
+    EXPECT_THAT(config.exec.drop_capability, ElementsAre("CAP_KILL", "CAP_CHOWN"));
+    EXPECT_THAT(config.exec.system_call_filter, ElementsAre("~@mount", "~@clock"));
+    EXPECT_THAT(warnings, ElementsAre(HasSubstr("ephemeral is ignored"), HasSubstr("private is ignored")));
+}
+
 TEST(Load, FilesBesideImagesAreNotTrusted) {
     const test::TemporaryDirectory directory;
     const ConfigFile file{.path =
@@ -158,6 +219,12 @@ TEST(Load, FilesBesideImagesAreNotTrusted) {
 
 TEST(MountSyntax, EscapesAndOptions) {
     EXPECT_THAT(split_mount("/a\\:b:/c\\\\d"), ElementsAre("/a:b", "/c\\d"));
+    EXPECT_EQ(with_absolute_sources("a:/d:norbind", false, "/h:e"), "/h\\:e/a:/d:norbind");
+    EXPECT_EQ(with_absolute_sources("-a\\:b", false, "/here"), "-/here/a\\:b");
+    EXPECT_EQ(with_absolute_sources("+a:/d", false, "/here"), "+a:/d") << "it is not seen from here";
+    EXPECT_EQ(with_absolute_sources(":/d", false, "/here"), ":/d");
+    EXPECT_EQ(with_absolute_sources("/a:b::/d", true, "/here"), "/a:/here/b::/d");
+    EXPECT_EQ(with_absolute_sources("a:/d", true, "/here"), "/here/a:/d");
     const MountConfig bind = parse_bind("-/s:/d:norbind", true, {});
     EXPECT_TRUE(bind.optional);
     EXPECT_FALSE(bind.recursive);
