@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // `berth bind` and `berth unbind`: mounts into machines that run.
+#include <sys/stat.h>
+
+#include <filesystem>
+
 #include "base/error.hpp"
 #include "berth/machine.hpp"
 #include "berth/verbs.hpp"
 #include "runtime/live_mounts.hpp"
+#include "systemd/bus_call.hpp"
+#include "systemd/unit_devices.hpp"
 
 namespace berth::cli {
 
@@ -21,6 +27,11 @@ Machine open_running(const std::string &name) {
     return open_machine(name);
 }
 
+bool is_device(const std::string &path) {
+    struct stat st{};
+    return ::stat(path.c_str(), &st) == 0 && (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode));
+}
+
 } // namespace
 
 int bind(const Invocation &invocation) {
@@ -29,7 +40,13 @@ int bind(const Invocation &invocation) {
                                        .destination = absolute(words.size() > 2 ? words[2] : words[1]),
                                        .read_only = invocation.settings.read_only,
                                        .make = invocation.settings.make_directories};
-    live_mounts::bind(open_running(words[0]).target, request);
+    const Machine machine = open_running(words[0]);
+    live_mounts::bind(machine.target, request);
+    if (machine.target.cgroup_is_unit && is_device(request.source)) {
+        const std::string unit = std::filesystem::path(machine.target.cgroup).filename();
+        unit_devices::allow(bus_call::open_system().get(), unit, request.source,
+                            request.read_only ? "r" : "rw");
+    }
     return 0;
 }
 

@@ -4,9 +4,13 @@
 #include <sys/stat.h>
 #include <systemd/sd-id128.h>
 
+#include <filesystem>
+
 #include "base/error.hpp"
+#include "runtime/cgroup.hpp"
 #include "systemd/bus_call.hpp"
 #include "systemd/scope.hpp"
+#include "systemd/unit_devices.hpp"
 #include "systemd/unit_properties.hpp"
 
 namespace berth::registration {
@@ -35,19 +39,31 @@ BusMessagePtr new_call(sd_bus *bus, const LaunchPlan &plan, const std::string &m
     return message;
 }
 
-/// The devices that the machine's own nodes stand for, and those that the user binds in: others it
-/// could make nodes of, but not open.
-std::vector<std::string> device_rules(const LaunchPlan &plan) {
-    std::vector<std::string> rules{"DevicePolicy=closed", "DeviceAllow=/dev/net/tun rwm",
-                                   "DeviceAllow=/dev/fuse rwm", "DeviceAllow=char-pts rw"};
+struct BoundDevice {
+    std::string node;
+    const char *access;
+};
+
+std::vector<BoundDevice> bound_devices(const LaunchPlan &plan) {
+    std::vector<BoundDevice> devices;
     for (const MountPlan &mount : plan.mounts) {
         if (mount.kind != MountConfig::Kind::bind || mount.sources[0].inside)
             continue;
         const std::string &path = mount.sources[0].path;
         struct stat st{};
         if (::stat(path.c_str(), &st) == 0 && (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)))
-            rules.push_back("DeviceAllow=" + path + (mount.read_only ? " r" : " rw"));
+            devices.push_back({path, mount.read_only ? "r" : "rw"});
     }
+    return devices;
+}
+
+/// The devices that the machine's own nodes stand for, and those that the user binds in: others it
+/// could make nodes of, but not open.
+std::vector<std::string> device_rules(const LaunchPlan &plan) {
+    std::vector<std::string> rules{"DevicePolicy=closed", "DeviceAllow=/dev/net/tun rwm",
+                                   "DeviceAllow=/dev/fuse rwm", "DeviceAllow=char-pts rw"};
+    for (const BoundDevice &device : bound_devices(plan))
+        rules.push_back("DeviceAllow=" + device.node + " " + device.access);
     return rules;
 }
 
@@ -56,6 +72,10 @@ std::vector<std::string> properties_of(const LaunchPlan &plan) {
     std::vector<std::string> all = device_rules(plan);
     all.insert(all.end(), plan.unit.properties.begin(), plan.unit.properties.end());
     return all;
+}
+
+std::string kept_unit_name() {
+    return std::filesystem::path(cgroup::unit_part(cgroup::path_of(0))).filename();
 }
 
 void create(sd_bus *bus, const LaunchPlan &plan, int leader, const std::vector<int> &interfaces) {
@@ -74,9 +94,15 @@ void create(sd_bus *bus, const LaunchPlan &plan, int leader, const std::vector<i
 
 void enter(const LaunchPlan &plan, int leader, const std::vector<int> &interfaces) {
     const UnitPlan &unit = plan.unit;
-    if (!unit.register_machine && unit.keep_unit)
+    const std::vector<BoundDevice> devices =
+        unit.keep_unit ? bound_devices(plan) : std::vector<BoundDevice>();
+    if (!unit.register_machine && unit.keep_unit && devices.empty())
         return;
     const BusPtr bus = bus_call::open_system();
+    for (const auto &[node, access] : devices) // our unit's rules know nothing of them
+        unit_devices::allow(bus.get(), kept_unit_name(), node, access);
+    if (!unit.register_machine && unit.keep_unit)
+        return;
     if (!unit.register_machine) {
         scope::start(bus.get(),
                      {.name = unit.scope,

@@ -12,6 +12,7 @@
 
 #include "base/error.hpp"
 #include "base/parse.hpp"
+#include "systemd/ip_prefix.hpp"
 
 namespace berth::unit_properties {
 
@@ -22,16 +23,20 @@ constexpr std::uint64_t infinity = std::numeric_limits<std::uint64_t>::max();
 enum class Type : std::uint8_t {
     boolean,
     text,
-    bytes,      ///< 64M, infinity; a percentage becomes NAMEScale
-    count,      ///< 100, infinity; a percentage becomes NAMEScale
-    weight,     ///< 1 to 10000, or idle
-    span,       ///< 5s, infinity; sent as NAMEUSec without a trailing Sec
-    quota,      ///< 20%, sent as CPUQuotaPerSecUSec
-    signal,     ///< SIGTERM
-    list,       ///< words between blanks
-    cpus,       ///< 0-3,5: a bit mask
-    device,     ///< /dev/null rw
-    throughput, ///< /dev/sda 10M
+    bytes,          ///< 64M, infinity; a percentage becomes NAMEScale
+    count,          ///< 100, infinity; a percentage becomes NAMEScale
+    weight,         ///< 1 to 10000, or idle
+    span,           ///< 5s, infinity; sent as NAMEUSec without a trailing Sec
+    quota,          ///< 20%, sent as CPUQuotaPerSecUSec
+    signal,         ///< SIGTERM
+    list,           ///< words between blanks
+    cpus,           ///< 0-3,5: a bit mask
+    device,         ///< /dev/null rw
+    throughput,     ///< /dev/sda 10M
+    device_weight,  ///< /dev/sda 100
+    device_latency, ///< /dev/sda 25ms, sent as NAMEUSec without a trailing Sec
+    networks,       ///< 192.0.2.0/24 localhost
+    share,          ///< 20%: sent as a part of the largest 32-bit number
 };
 
 struct Property {
@@ -66,7 +71,16 @@ constexpr std::array properties{
     Property{"IOReadIOPSMax", Type::throughput}, Property{"IOWriteIOPSMax", Type::throughput},
     Property{"DevicePolicy", Type::text}, Property{"DeviceAllow", Type::device},
     Property{"ManagedOOMSwap", Type::text}, Property{"ManagedOOMMemoryPressure", Type::text},
-    Property{"ManagedOOMPreference", Type::text},
+    Property{"ManagedOOMPreference", Type::text}, Property{"ManagedOOMMemoryPressureLimit", Type::share},
+    Property{"MemoryPressureWatch", Type::text}, Property{"MemoryPressureThresholdSec", Type::span},
+    Property{"DisableControllers", Type::list},
+    Property{"StartupAllowedCPUs", Type::cpus}, Property{"StartupAllowedMemoryNodes", Type::cpus},
+    Property{"DefaultMemoryMin", Type::bytes}, Property{"DefaultMemoryLow", Type::bytes},
+    Property{"StartupMemoryLow", Type::bytes}, Property{"StartupMemoryHigh", Type::bytes},
+    Property{"StartupMemoryMax", Type::bytes}, Property{"StartupMemorySwapMax", Type::bytes},
+    Property{"StartupMemoryZSwapMax", Type::bytes},
+    Property{"IODeviceWeight", Type::device_weight}, Property{"IODeviceLatencyTargetSec", Type::device_latency},
+    Property{"IPAddressAllow", Type::networks}, Property{"IPAddressDeny", Type::networks},
 };
 // clang-format on
 
@@ -173,6 +187,49 @@ void append_throughput(sd_bus_message *message, const std::string &name, std::st
     append_variant(message, name, "a(st)", 1, path.c_str(), *limit);
 }
 
+std::uint64_t parse_weight(std::string_view value) {
+    const auto weight = value == "idle" ? std::optional<std::uint64_t>(0) : parse_unsigned(value);
+    if (!weight || *weight > 10000 || (*weight == 0 && value != "idle"))
+        fail("\"{}\" is not a weight from 1 to 10000", value);
+    return *weight;
+}
+
+void append_device_weight(sd_bus_message *message, const std::string &name, std::string_view value) {
+    const auto [path, weight] = two_words(value);
+    if (!path.starts_with('/') || weight == "idle")
+        fail("\"{}\" is not a path and a weight from 1 to 10000", value);
+    append_variant(message, name, "a(st)", 1, path.c_str(), parse_weight(weight));
+}
+
+void append_device_latency(sd_bus_message *message, std::string_view name, std::string_view value) {
+    const auto [path, span] = two_words(value);
+    const auto time = parse_timespan(span);
+    if (!path.starts_with('/') || !time)
+        fail("\"{}\" is not a path and a time span", value);
+    append_variant(message, std::string(name.substr(0, name.size() - 3)) + "USec", "a(st)", 1, path.c_str(),
+                   static_cast<std::uint64_t>(time->count()));
+}
+
+void append_networks(sd_bus_message *message, const std::string &name, std::string_view value) {
+    check(::sd_bus_message_open_container(message, 'r', "sv"));
+    check(::sd_bus_message_append(message, "s", name.c_str()));
+    check(::sd_bus_message_open_container(message, 'v', "a(iayu)"));
+    check(::sd_bus_message_open_container(message, 'a', "(iayu)"));
+    for (const std::string &word : split(value, ' ')) {
+        if (word.empty())
+            continue;
+        for (const systemd::IpPrefix &prefix : systemd::ip_prefixes(word)) {
+            check(::sd_bus_message_open_container(message, 'r', "iayu"));
+            check(::sd_bus_message_append(message, "i", prefix.family));
+            check(::sd_bus_message_append_array(message, 'y', prefix.bytes.data(), prefix.bytes.size()));
+            check(::sd_bus_message_append(message, "u", prefix.length));
+            check(::sd_bus_message_close_container(message));
+        }
+    }
+    for (int level = 0; level < 3; ++level)
+        check(::sd_bus_message_close_container(message));
+}
+
 void append_typed(sd_bus_message *message, const Property &property, std::string_view value) {
     const std::string name(property.name);
     const std::string text(value);
@@ -190,11 +247,16 @@ void append_typed(sd_bus_message *message, const Property &property, std::string
     case Type::list: return append_strings(message, name, value);
     case Type::cpus: return append_cpus(message, name, value);
     case Type::throughput: return append_throughput(message, name, value);
-    case Type::weight: {
-        const auto weight = value == "idle" ? std::optional<std::uint64_t>(0) : parse_unsigned(value);
-        if (!weight || *weight > 10000 || (*weight == 0 && value != "idle"))
-            fail("\"{}\" is not a weight from 1 to 10000", value);
-        return append_variant(message, name, "t", *weight);
+    case Type::weight: return append_variant(message, name, "t", parse_weight(value));
+    case Type::device_weight: return append_device_weight(message, name, value);
+    case Type::device_latency: return append_device_latency(message, name, value);
+    case Type::networks: return append_networks(message, name, value);
+    case Type::share: {
+        const auto share = parse_share(value);
+        if (!share || *share > 1)
+            fail("\"{}\" is not a percentage up to 100%", value);
+        return append_variant(message, name, "u",
+                              static_cast<std::uint32_t>(*share * std::numeric_limits<std::uint32_t>::max()));
     }
     case Type::quota: {
         if (value.empty())

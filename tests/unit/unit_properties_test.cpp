@@ -50,11 +50,30 @@ std::string property_error(const char *assignment) {
 } // namespace
 
 TEST(UnitProperties, TakesWhatUnitsTake) {
-    for (const char *assignment :
-         {"MemoryMax=64M", "MemoryMax=20%", "MemoryHigh=infinity", "TasksMax=100", "TasksMax=10%",
-          "CPUQuota=20%", "CPUWeight=idle", "CPUWeight=500", "AllowedCPUs=0-1,3", "DeviceAllow=/dev/null rw",
-          "KillSignal=SIGTERM", "RuntimeMaxSec=5min", "After=a.service b.service", "Description=x y",
-          "IOReadBandwidthMax=/dev/vda 10M", "MemoryAccounting=yes"}) {
+    for (const char *assignment : {"MemoryMax=64M",
+                                   "MemoryMax=20%",
+                                   "MemoryHigh=infinity",
+                                   "TasksMax=100",
+                                   "TasksMax=10%",
+                                   "CPUQuota=20%",
+                                   "CPUWeight=idle",
+                                   "CPUWeight=500",
+                                   "AllowedCPUs=0-1,3",
+                                   "DeviceAllow=/dev/null rw",
+                                   "KillSignal=SIGTERM",
+                                   "RuntimeMaxSec=5min",
+                                   "After=a.service b.service",
+                                   "Description=x y",
+                                   "IOReadBandwidthMax=/dev/vda 10M",
+                                   "MemoryAccounting=yes",
+                                   "DisableControllers=cpu io",
+                                   "IODeviceWeight=/dev/vda 200",
+                                   "IODeviceLatencyTargetSec=/dev/vda 25ms",
+                                   "IPAddressAllow=192.0.2.0/24 2001:db8::1 localhost",
+                                   "IPAddressDeny=any",
+                                   "ManagedOOMMemoryPressureLimit=60%",
+                                   "StartupMemoryMax=1G",
+                                   "StartupAllowedCPUs=0"}) {
         Message message;
         EXPECT_NO_THROW(unit_properties::append(message.get(), assignment)) << assignment;
     }
