@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // `berth config`: what configuration files say, and what comes of it.
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <format>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "base/error.hpp"
@@ -60,12 +62,20 @@ std::string place_of(const Assignment &assignment) {
     return at == std::string::npos ? text : text.substr(0, at);
 }
 
+/// What is said again later in the file does not count, lists aside.
+bool is_said_again(const Assignment &one, std::span<const Assignment> later) {
+    const SettingType type = one.setting->type;
+    return type != SettingType::list && type != SettingType::mapping
+           && std::ranges::contains(later, one.setting, &Assignment::setting);
+}
+
 int show(const std::string &machine, const Settings &settings) {
     require_machine_name(machine);
     MachineConfig named;
     named.name = machine;
-    const std::string tree = tree_of(named, host_facts());
-    const std::optional<ConfigFile> file = find_config(machine, tree);
+    const RootConfig root = with_root(named, host_facts()).root;
+    const std::optional<ConfigFile> file =
+        find_config(machine, root.directory.empty() ? root.image : root.directory);
     if (!file)
         fail("machine \"{}\" has no configuration: there is neither {}.toml in /etc/berth or /run/berth, nor "
              "{}.nspawn in /etc/systemd/nspawn or /run/systemd/nspawn, nor either beside its tree",
@@ -76,8 +86,9 @@ int show(const std::string &machine, const Settings &settings) {
     MachineConfig config;
     apply(config, found);
     Table table({{"SETTING"}, {"VALUE"}, {"FROM"}});
-    for (const Assignment &assignment : found)
-        table.add({setting_name(*assignment.setting), assignment.value, place_of(assignment)});
+    for (std::span<const Assignment> rest = found; !rest.empty(); rest = rest.subspan(1))
+        if (!is_said_again(rest.front(), rest.subspan(1)))
+            table.add({setting_name(*rest.front().setting), rest.front().value, place_of(rest.front())});
     table.print(settings, "settings");
     return 0;
 }

@@ -7,10 +7,10 @@
 #include <string_view>
 #include <utility>
 
+#include "base/version_order.hpp"
 #include "image/filesystem.hpp"
 #include "image/partition_types.hpp"
 #include "image/policy.hpp"
-#include "image/version_order.hpp"
 
 namespace berth::disk {
 

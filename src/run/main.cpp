@@ -13,6 +13,7 @@
 #include "build.hpp"
 #include "config/load.hpp"
 #include "run/options.hpp"
+#include "runtime/capabilities.hpp"
 #include "runtime/launcher.hpp"
 
 namespace {
@@ -23,14 +24,12 @@ LaunchPlan plan_from(const RunOptions &options) {
     const HostFacts facts = host_facts();
     MachineConfig given;
     apply(given, options.assignments);
-    const std::string tree = tree_of(given, facts);
-    const bool named =
-        !given.name.empty() || !tree.empty() || !given.root.layers.empty() || !given.root.image.empty();
+    given = with_root(std::move(given), facts);
     std::optional<ConfigFile> file;
-    if (options.use_files != UseFiles::no && named) {
-        MachineConfig plain = given;
-        plain.root.ephemeral = false; // an ephemeral machine is configured by the name without its random end
-        file = find_config(name_of(plain, tree), tree.empty() ? given.root.image : tree);
+    if (options.use_files != UseFiles::no) {
+        given.root.ephemeral = false; // an ephemeral machine is configured by the name without its random end
+        file = find_config(name_of(given, facts),
+                           given.root.directory.empty() ? given.root.image : given.root.directory);
     }
     MachineConfig config =
         load_config(options.assignments, file, options.use_files, [](const std::string &text) {
@@ -44,6 +43,10 @@ int run(int argc, char *argv[]) {
     using Action = RunOptions::Action;
     switch (options.action) {
     case Action::help: std::fputs(run_help().c_str(), stdout); return 0;
+    case Action::capabilities:
+        for (const std::string &name : capabilities::names(~capabilities::Set{0}))
+            std::printf("%s\n", name.c_str());
+        return 0;
     case Action::version: std::printf("berth %s\n", build::version.data()); return 0;
     case Action::dry_run: std::fputs(plan_text(plan_from(options)).c_str(), stdout); return 0;
     case Action::dry_run_json: std::fputs(plan_json(plan_from(options)).c_str(), stdout); return 0;

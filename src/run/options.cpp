@@ -3,10 +3,12 @@
 
 #include <getopt.h>
 
+#include <filesystem>
 #include <format>
 
 #include "base/error.hpp"
 #include "base/parse.hpp"
+#include "config/mount_syntax.hpp"
 
 namespace berth {
 
@@ -107,6 +109,23 @@ bool take_alias(RunOptions &options, int value) {
     return false;
 }
 
+/// --capability=help and its like.
+bool asks_for_capabilities(const Setting &setting) {
+    return ::optarg != nullptr && std::string_view(::optarg) == "help"
+           && (setting.option == "capability" || setting.option == "drop-capability"
+               || setting.option == "ambient-capability");
+}
+
+/// The value of an option: paths to mount are taken from where we are.
+std::string as_given(const Setting &setting, const char *text) {
+    const bool overlay = setting.option == "overlay" || setting.option == "overlay-ro";
+    if (!overlay && setting.option != "bind" && setting.option != "bind-ro")
+        return text;
+    std::error_code error;
+    const std::string here = std::filesystem::current_path(error).native();
+    return error ? text : with_absolute_sources(text, overlay, here);
+}
+
 [[noreturn]] void fail_unknown(const Table &table, const char *word) {
     std::vector<std::string_view> known;
     for (const option &entry : table.longs)
@@ -177,10 +196,14 @@ RunOptions parse_run_options(int argc, char *argv[]) {
                 take_own(options, value);
             continue;
         }
+        if (asks_for_capabilities(*setting)) {
+            options.action = RunOptions::Action::capabilities;
+            continue;
+        }
         const std::string name = setting->option.empty() ? "" : "--" + std::string(setting->option);
         options.assignments.push_back(
             {.setting = setting,
-             .value = ::optarg != nullptr ? ::optarg : std::string(setting->implied),
+             .value = ::optarg != nullptr ? as_given(*setting, ::optarg) : std::string(setting->implied),
              .origin = {name + (::optarg != nullptr ? "=" + std::string(::optarg) : "")}});
     }
     const Setting *parameters = find_setting("exec", "parameters");

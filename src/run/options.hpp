@@ -13,7 +13,7 @@
 namespace berth {
 
 struct RunOptions {
-    enum class Action : std::uint8_t { run, help, version, dry_run, dry_run_json };
+    enum class Action : std::uint8_t { run, help, version, capabilities, dry_run, dry_run_json };
     Action action = Action::run;
     UseFiles use_files = UseFiles::yes;
     std::vector<Assignment> assignments;

@@ -72,15 +72,36 @@ void copy_os_release(int host, uid_t owner) {
         }
 }
 
-void make_credentials(int host, const std::vector<Credential> &credentials, uid_t owner) {
-    if (credentials.empty())
+/// Of a file, or of whoever listens there (systemd.exec(5), "LoadCredential=").
+std::string read_credential(const std::string &path) {
+    struct stat st{};
+    if (::stat(path.c_str(), &st) < 0 || !S_ISSOCK(st.st_mode))
+        return read_file(path);
+    const unique_fd place(::open(path.c_str(), O_PATH | O_CLOEXEC));
+    const unique_fd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (!place || !socket)
+        fail_errno("opening {}", path);
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    // Through the descriptor: the path may be longer than a socket address.
+    std::format_to_n(static_cast<char *>(address.sun_path), sizeof address.sun_path - 1, "/proc/self/fd/{}",
+                     place.get());
+    if (::connect(socket.get(), reinterpret_cast<const sockaddr *>(&address), sizeof address) < 0)
+        fail_errno("connecting to {}", path);
+    return read_all(socket.get(), path);
+}
+
+void make_credentials(int host, const LaunchPlan &plan, uid_t owner) {
+    if (plan.credentials.empty())
         return;
-    const unique_fd directory = make_folder(host, "credentials", 0700, owner);
-    for (const Credential &credential : credentials) {
+    const bool open = plan.open_credentials;
+    const unique_fd directory = make_folder(host, "credentials", open ? 0755 : 0700, owner);
+    for (const Credential &credential : plan.credentials) {
         try {
-            const std::string content = credential.is_path ? read_file(credential.value) : credential.value;
+            const std::string content =
+                credential.is_path ? read_credential(credential.value) : credential.value;
             (void)::unlinkat(directory.get(), credential.id.c_str(), 0); // the last one counts
-            make_file(directory.get(), credential.id.c_str(), content, 0400, owner);
+            make_file(directory.get(), credential.id.c_str(), content, open ? 0444 : 0400, owner);
         } catch (const Error &error) {
             throw Error(credential.origin.text + ": " + error.what(), error.code());
         }
@@ -128,7 +149,7 @@ HostDir make(int root, const LaunchPlan &plan, uid_t owner, const UnixExport &ex
     (void)make_folder(host, "incoming", 0600, owner);
     make_inaccessible(host, owner);
     copy_os_release(host, owner);
-    make_credentials(host, plan.credentials, owner);
+    make_credentials(host, plan, owner);
     if (const unique_fd shared = exported.clone()) {
         const unique_fd at = make_folder(host, "unix-export", 0755, owner);
         mounts::attach(shared.get(), at.get(), "/run/host/unix-export");

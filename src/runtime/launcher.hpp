@@ -11,6 +11,7 @@
 
 #include "runtime/id_maps.hpp"
 #include "runtime/id_range.hpp"
+#include "runtime/image.hpp"
 #include "runtime/machine_network.hpp"
 #include "runtime/namespaces.hpp"
 #include "runtime/plan.hpp"
@@ -38,9 +39,14 @@ private:
     /// A mount namespace of our own, for mounts that outlast reboots or are not the machine's.
     void leave_host_mounts();
     void export_sockets();
-    void settle_users();
+    /// The mounts of the disk image, if it is one, with its lock taken; the root's first.
+    std::vector<image::Mount> open_image();
+    /// `root` is what the tree or the image has as "/".
+    void settle_users(const struct stat &root);
+    void give_files_to_users();
     void load_filter();
-    void attach_image();
+    /// Mounts what is in the image where it outlasts reboots.
+    void attach_image(const std::vector<image::Mount> &parts);
     void make_work_folders();
     struct Running {
         std::unique_ptr<MachineNetwork> network; ///< empty when it is shared

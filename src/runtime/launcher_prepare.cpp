@@ -35,6 +35,20 @@ void attach_at(int mount, const std::string &path) {
     mounts::attach(mount, target.get(), path);
 }
 
+struct stat look_at(const std::string &path) {
+    struct stat st{};
+    if (::stat(path.c_str(), &st) < 0)
+        fail_errno("looking at {}", path);
+    return st;
+}
+
+struct stat look_at(const image::Mount &part, const RootPlan &root) {
+    struct stat st{};
+    if (::fstat(part.mount.get(), &st) < 0)
+        fail_errno("looking at the {} of {}", part.designator, root.image);
+    return st;
+}
+
 /// True when a mount's source is left to us.
 bool needs_scratch(const std::vector<MountPlan> &mounts) {
     return std::ranges::any_of(mounts, [](const MountPlan &mount) {
@@ -54,10 +68,11 @@ Launcher::Launcher(LaunchPlan plan) : plan_(std::move(plan)), joined_(joined::op
     if (!plan_.root.template_tree.empty())
         tree_template::instantiate(plan_.root.template_tree, plan_.root.layers.front());
     locks_ = root::lock_layers(plan_.root, false);
-    settle_users();
+    const std::vector<image::Mount> parts = open_image();
+    settle_users(parts.empty() ? look_at(plan_.root.tree()) : look_at(parts.front(), plan_.root));
     exported_.give(ids_.base());
     steps::reached("users");
-    attach_image();
+    attach_image(parts);
     root::prepare_upper(plan_.root, ids_.map_trees());
     upper_lock_ = root::lock_upper(plan_.root);
     make_work_folders();
@@ -104,18 +119,20 @@ void Launcher::load_filter() {
     filter_ = std::move(filter.programs);
 }
 
-/// Mounts what is in the disk image where it outlasts reboots.
-void Launcher::attach_image() {
+std::vector<image::Mount> Launcher::open_image() {
     const RootPlan &root = plan_.root;
     if (root.image.empty())
-        return;
+        return {};
     const bool read_only = root.read_only || root.usr_only || root.upper != Upper::Kind::none;
+    return image::attach(root.image, read_only, root.image_policy, &locks_);
+}
+
+void Launcher::attach_image(const std::vector<image::Mount> &parts) {
+    if (parts.empty())
+        return;
     const unique_fd tmpfs = mounts::new_filesystem("tmpfs", {{"mode", "0700"}}, 0);
-    for (const image::Mount &part : image::attach(root.image, read_only, root.image_policy, &locks_)) {
-        struct stat st{};
-        if (::fstat(part.mount.get(), &st) < 0)
-            fail_errno("looking at the {} of {}", part.designator, root.image);
-        ids_.map_tree(part.mount.get(), st, false);
+    for (const image::Mount &part : parts) {
+        ids_.map_tree(part.mount.get(), look_at(part, plan_.root), false);
         if (image_.parts.empty())
             attach_at(tmpfs.get(), root::image_place);
         image_.parts.push_back(
@@ -136,41 +153,48 @@ void Launcher::leave_host_mounts() {
         fail_errno("cutting our mounts off from the host's");
 }
 
-void Launcher::settle_users() {
+void Launcher::settle_users(const struct stat &root) {
     using Ownership = UsersConfig::Ownership;
     UsersPlan &users = plan_.users;
     if (!users.enabled)
         return;
-    const std::string &tree = plan_.root.tree();
-    struct stat st{};
-    if (::stat(tree.c_str(), &st) < 0)
-        fail_errno("looking at {}", tree);
+    if (users.of_image)
+        users.base = range_base(root.st_uid);
     if (users.pick) {
-        range_ = std::make_unique<IdRange>(range_base(st.st_uid), plan_.name);
+        range_ = std::make_unique<IdRange>(range_base(root.st_uid), plan_.name);
         users.base = range_->base();
     }
-    bool map = users.ownership == Ownership::map || users.ownership == Ownership::automatic;
-    const bool plain = plan_.root.kind == RootPlan::Kind::directory && plan_.root.image.empty();
-    const bool theirs = range_base(st.st_uid) == users.base;
-    if (plain && users.ownership == Ownership::automatic && !theirs && !ownership::can_map(tree)) {
-        map = false;
+    const RootPlan &where = plan_.root;
+    const bool plain = where.kind == RootPlan::Kind::directory && where.image.empty();
+    const bool theirs = range_base(root.st_uid) == users.base;
+    if (plain && users.ownership == Ownership::automatic && !theirs && !ownership::can_map(where.tree())) {
+        if (where.read_only || where.usr_only)
+            fail("{}: its filesystem cannot map the owners of files, and they are not changed in a tree that "
+                 "is only read",
+                 where.tree());
         users.ownership = Ownership::chown;
     }
-    if (users.ownership == Ownership::chown) {
-        if (!locks_.empty() && locks_.front().mode() == LockFile::Mode::shared) {
-            locks_.clear(); // our own would be in our way
-            locks_ = root::lock_layers(plan_.root, true);
-        }
-        const bool told = !plan_.quiet && ::isatty(STDERR_FILENO) == 1;
-        say(std::format("Giving the files in {} to users {} and up.", tree, users.base));
-        ownership::move_to(tree, users.base, [told](std::uint64_t count) {
-            if (told)
-                std::fprintf(stderr, "\r%llu files", static_cast<unsigned long long>(count));
-        });
-        if (told)
-            std::fputs("\r", stderr);
+    if (users.ownership == Ownership::chown)
+        give_files_to_users();
+    ids_ = IdMaps(users.base, users.count,
+                  users.ownership == Ownership::map || users.ownership == Ownership::automatic);
+}
+
+void Launcher::give_files_to_users() {
+    if (!locks_.empty() && locks_.front().mode() == LockFile::Mode::shared) {
+        locks_.clear(); // our own would be in our way
+        locks_ = root::lock_layers(plan_.root, true);
     }
-    ids_ = IdMaps(users.base, users.count, map);
+    const std::string &tree = plan_.root.tree();
+    const std::uint32_t base = plan_.users.base;
+    const bool told = !plan_.quiet && ::isatty(STDERR_FILENO) == 1;
+    say(std::format("Giving the files in {} to users {} and up.", tree, base));
+    ownership::move_to(tree, base, [told](std::uint64_t count) {
+        if (told)
+            std::fprintf(stderr, "\r%llu files", static_cast<unsigned long long>(count));
+    });
+    if (told)
+        std::fputs("\r\x1b[K", stderr); // the line is for what comes next
 }
 
 } // namespace berth

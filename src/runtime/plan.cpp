@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <climits>
 #include <cstdlib>
 #include <filesystem>
 
@@ -46,19 +47,17 @@ std::optional<std::string> machine_id_in(std::string_view text) {
 }
 
 std::string plan_machine_id(const MachineConfig &config, const RootPlan &root) {
-    if (!config.exec.machine_id.empty())
-        return config.exec.machine_id;
-    if (const auto text = plan_parts::read_merged(root, "etc/machine-id"))
-        if (const auto id = machine_id_in(*text))
-            return *id;
-    return random_id();
+    const auto text = root.usr_only ? std::nullopt : plan_parts::read_merged(root, "etc/machine-id");
+    if (const auto id = text ? machine_id_in(*text) : std::nullopt)
+        return *id; // whatever is asked for: it is what the machine goes by
+    return config.exec.machine_id.empty() ? random_id() : config.exec.machine_id;
 }
 
 /// Whether the settings ask for a network namespace, all but its links.
 bool wants_private_network(const NetworkConfig &network) {
     return network.private_network || network.veth || !network.veth_extra.empty()
            || !network.interfaces.empty() || !network.macvlan.empty() || !network.ipvlan.empty()
-           || !network.bridge.empty() || !network.zone.empty() || !network.ports.empty();
+           || !network.bridge.empty() || !network.zone.empty();
 }
 
 std::uint64_t plan_namespaces(const MachineConfig &config, const LaunchPlan &plan) {
@@ -71,10 +70,12 @@ std::uint64_t plan_namespaces(const MachineConfig &config, const LaunchPlan &pla
         flags |= CLONE_NEWPID;
     if (wants_private_network(config.network)) {
         if (!plan.join.network.empty())
-            fail("{}: a network that is shared has the links that it has",
-                 plan_parts::origin_of(config, "network.network_of", "--network-of"));
+            fail("{}: a network that is shared has the links that it has", plan.join.network.origin);
         flags |= CLONE_NEWNET;
     }
+    if (!config.network.ports.empty() && (flags & CLONE_NEWNET) == 0)
+        fail("{}: a port leads to a network of the machine's own: add --network-veth",
+             plan_parts::origin_of(config, "network.port", "--port"));
     if (plan.users.enabled)
         flags |= CLONE_NEWUSER;
     if (config.private_time)
@@ -92,6 +93,13 @@ capabilities::Set plan_bounding(const MachineConfig &config, const LaunchPlan &p
              plan_parts::origin_of(config, "exec.ambient_capability", "--ambient-capability"),
              capabilities::names(plan.process.ambient & ~set).front());
     return set;
+}
+
+std::string host_name() {
+    std::array<char, HOST_NAME_MAX + 1> name{};
+    if (::gethostname(name.data(), name.size() - 1) < 0)
+        fail_errno("reading the host name");
+    return name.data();
 }
 
 } // namespace
@@ -125,57 +133,31 @@ std::string random_id() {
 }
 
 HostFacts host_facts() {
-    const char *term = ::getenv("TERM"); // NOLINT(concurrency-mt-unsafe): one thread
+    const char *term = ::getenv("TERM");                         // NOLINT(concurrency-mt-unsafe): one thread
+    const char *credentials = ::getenv("CREDENTIALS_DIRECTORY"); // NOLINT(concurrency-mt-unsafe)
     std::error_code error;
     return HostFacts{
         .on_terminal = ::isatty(STDIN_FILENO) == 1 && ::isatty(STDOUT_FILENO) == 1,
         .terminal_type = term != nullptr ? term : "",
         .no_colour = ::getenv("NO_COLOR") != nullptr, // NOLINT(concurrency-mt-unsafe): one thread
         .working_directory = fs::current_path(error).native(),
+        .host_name = host_name(),
+        .credentials_directory = credentials != nullptr ? credentials : "",
         .image_directories = {"/var/lib/machines", "/etc/machines", "/run/machines",
                               "/usr/local/lib/machines", "/usr/lib/machines"},
     };
 }
 
-std::string tree_of(const MachineConfig &config, const HostFacts &facts) {
-    if (!config.root.directory.empty())
-        return (fs::path(facts.working_directory) / config.root.directory).lexically_normal().native();
-    if (!config.root.layers.empty() || !config.root.image.empty())
-        return {};
-    if (config.name.empty())
-        return facts.working_directory;
-    for (const std::string &directory : facts.image_directories)
-        if (fs::is_directory(fs::path(directory) / config.name))
-            return directory + "/" + config.name;
-    return {};
-}
-
-std::string name_of(const MachineConfig &config, const std::string &tree) {
-    if (!config.name.empty())
-        return config.name;
-    const RootConfig &root = config.root;
-    fs::path path(!root.image.empty()    ? fs::path(root.image).replace_extension().native()
-                  : !root.layers.empty() ? root.layers.back()
-                                         : tree);
-    if (!path.has_filename())
-        path = path.parent_path();
-    std::string name = clean_machine_name(path == "/" ? "host" : path.filename().native());
-    if (name.empty())
-        fail("no machine name can be made from {}: give one with --machine", path.native());
-    if (root.ephemeral)
-        name = clean_machine_name(name.substr(0, 47) + "-" + random_id().substr(0, 16));
-    return name;
-}
-
-LaunchPlan make_plan(const MachineConfig &config, const HostFacts &facts) {
+LaunchPlan make_plan(const MachineConfig &asked, const HostFacts &facts) {
+    const MachineConfig config = with_root(asked, facts);
     LaunchPlan plan;
-    plan.name = name_of(config, tree_of(config, facts));
+    plan.name = name_of(config, facts);
     plan.hostname = config.exec.hostname.empty() ? plan.name : config.exec.hostname;
     plan.mode = plan_mode(config);
     plan.root = plan_parts::root(config, facts, plan.name);
     plan_parts::require_os_tree(plan.root, plan.mode);
     plan.machine_id = plan_machine_id(config, plan.root);
-    plan.machine_id_of_tree = !plan.root.image.empty() && config.exec.machine_id.empty();
+    plan.machine_id_of_tree = !plan.root.image.empty() && !plan.root.usr_only;
     plan.boot_id = random_id();
     plan.users = plan_parts::users(config, plan.root);
     plan.mounts = plan_parts::mounts(config, plan);
@@ -185,12 +167,15 @@ LaunchPlan make_plan(const MachineConfig &config, const HostFacts &facts) {
     plan.process = plan_parts::process(config);
     plan.bounding = plan_bounding(config, plan);
     plan.command = config.exec.command;
-    plan.credentials = config.exec.credentials;
+    plan.credentials = plan_parts::credentials(config, facts);
     plan.environment = plan_parts::environment(config, facts, plan);
     plan.user = config.exec.user;
     if (plan.mode == ExecMode::boot && !plan.user.empty() && plan.user != "root")
         fail("{}: an init runs as root; --user goes with a command",
              plan_parts::origin_of(config, "exec.user", "--user"));
+    // The user is known to the tree alone, and can gain no privileges to read what is root's.
+    plan.open_credentials =
+        plan.mode == ExecMode::command && !plan.user.empty() && plan.process.no_new_privileges;
     plan.working_directory = config.exec.working_directory;
     plan.kill_signal = config.exec.kill_signal.value_or(plan.mode == ExecMode::boot ? SIGRTMIN + 3 : 0);
     plan.notify_ready = config.exec.notify_ready;
@@ -198,7 +183,7 @@ LaunchPlan make_plan(const MachineConfig &config, const HostFacts &facts) {
     plan.background = plan_background(config, facts);
     plan.resolv_conf = plan_parts::resolv_conf(config.exec.resolv_conf, plan);
     plan.timezone = plan_parts::timezone(config.exec.timezone, plan);
-    plan.link_journal = config.exec.link_journal;
+    plan.link_journal = plan_parts::link_journal(config, plan.root);
     plan.selinux_apifs_context = config.exec.selinux_apifs_context;
     plan.unit = plan_parts::unit(config, plan.name);
     plan.quiet = config.quiet;

@@ -49,8 +49,9 @@ struct RootPlan {
 
 /// The machine's users as the host sees them.
 struct UsersPlan {
-    bool enabled = false; ///< a user namespace of its own
-    bool pick = false;    ///< `base` is chosen at the start
+    bool enabled = false;  ///< a user namespace of its own
+    bool pick = false;     ///< `base` is chosen at the start
+    bool of_image = false; ///< it is of the range that the image's root is in
     std::uint32_t base = 0;
     std::uint32_t count = 65536;
     UsersConfig::Ownership ownership = UsersConfig::Ownership::off;
@@ -132,7 +133,8 @@ struct LaunchPlan {
     ResolvConf resolv_conf = ResolvConf::off; ///< never automatic
     Timezone timezone = Timezone::off;
     LinkJournal link_journal;
-    std::vector<Credential> credentials;
+    std::vector<Credential> credentials; ///< whose paths are absolute
+    bool open_credentials = false;       ///< readable for all: by a user that only the tree knows
     std::string selinux_apifs_context;
 
     UnitPlan unit;
@@ -148,6 +150,8 @@ struct HostFacts {
     std::string terminal_type;     ///< $TERM
     bool no_colour = false;        ///< $NO_COLOR is set
     std::string working_directory; ///< ours, for relative paths
+    std::string host_name;
+    std::string credentials_directory; ///< $CREDENTIALS_DIRECTORY: what our own unit was given
     std::string state_directory = "/var/lib/berth";
     std::string runtime_directory = "/run/berth";
     std::vector<std::string> image_directories; ///< where `-M NAME` alone looks for its tree
@@ -156,13 +160,14 @@ struct HostFacts {
 /// The facts of this host and process.
 [[nodiscard]] HostFacts host_facts();
 
-/// The tree that `config` names by itself: its directory, or NAME in an image directory.
-/// Absolute; empty when the config names none.
-[[nodiscard]] std::string tree_of(const MachineConfig &config, const HostFacts &facts);
+/// `config` with its tree settled: its directory, absolute; without tree, layers and image the
+/// directory or image NAME in an image directory, should there be one, or where we are when there
+/// is no name either.
+[[nodiscard]] MachineConfig with_root(MachineConfig config, const HostFacts &facts);
 
-/// The name the machine gets: the one given, else made from `tree`; with a random end for an
-/// ephemeral machine that was given none, as systemd-nspawn does.
-[[nodiscard]] std::string name_of(const MachineConfig &config, const std::string &tree);
+/// The name the machine gets: the one given, else made from the tree that with_root() settled; with
+/// a random end for an ephemeral machine that was given none, as systemd-nspawn does.
+[[nodiscard]] std::string name_of(const MachineConfig &config, const HostFacts &facts);
 
 /// A new random ID of 32 hexadecimal digits.
 [[nodiscard]] std::string random_id();
@@ -171,7 +176,7 @@ struct HostFacts {
 void take_machine_id(LaunchPlan &plan, std::string_view text);
 
 /// Throws Error naming the setting and its origin when something is missing or contradicts.
-[[nodiscard]] LaunchPlan make_plan(const MachineConfig &config, const HostFacts &facts);
+[[nodiscard]] LaunchPlan make_plan(const MachineConfig &asked, const HostFacts &facts);
 
 /// The plan for people, and for programs.
 [[nodiscard]] std::string plan_text(const LaunchPlan &plan);

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/error.hpp"
+#include "runtime/id_maps.hpp"
 #include "runtime/plan_parts.hpp"
 
 namespace berth::plan_parts {
@@ -20,10 +21,19 @@ JoinedNamespace joined(const std::string &whose, const std::string &origin) {
 /// The first ID of the range that the tree's owner is in.
 std::uint32_t base_of_tree(const RootPlan &root) {
     struct stat st{};
-    const std::string &tree = root.layers.empty() ? root.image : root.layers.back();
-    if (::stat(tree.c_str(), &st) < 0)
-        fail_errno("looking at {}", tree);
-    return st.st_uid & 0xffff0000U;
+    if (::stat(root.tree().c_str(), &st) < 0)
+        fail_errno("looking at {}", root.tree());
+    return range_base(st.st_uid);
+}
+
+/// Owners are changed on disk, in the one tree that is written to.
+void require_ownable(const RootPlan &root, const std::string &origin) {
+    if (root.is_overlay())
+        fail("{}: layers are never written to, so their files keep their owners; use map", origin);
+    if (!root.image.empty())
+        fail("{}: the files of an image keep their owners; use map", origin);
+    if (root.read_only || root.usr_only)
+        fail("{}: a tree that is only read keeps the owners of its files; use map", origin);
 }
 
 void plan_bound(const MachineConfig &config, UsersPlan &users) {
@@ -50,7 +60,10 @@ UsersPlan users(const MachineConfig &config, const RootPlan &root) {
     users.ownership = config.users.ownership.value_or(Ownership::automatic);
     switch (config.users.mode) {
     case Mode::no: users.ownership = Ownership::off; break;
-    case Mode::yes: users.base = base_of_tree(root); break;
+    case Mode::yes:
+        users.of_image = !root.image.empty();
+        users.base = users.of_image ? 0 : base_of_tree(root);
+        break;
     case Mode::pick: users.pick = true; break;
     case Mode::identity: break;
     case Mode::managed:
@@ -61,16 +74,18 @@ UsersPlan users(const MachineConfig &config, const RootPlan &root) {
         users.count = config.users.count;
         break;
     }
-    if (users.ownership == Ownership::chown && root.is_overlay())
-        fail("{}: layers are never written to, so their files keep their owners; use map",
-             origin_of(config, "files.private_users_ownership", "--private-users-ownership"));
+    if (users.ownership == Ownership::chown)
+        require_ownable(root,
+                        origin_of(config, "files.private_users_ownership", "--private-users-ownership"));
     plan_bound(config, users);
     return users;
 }
 
 JoinPlan join(const MachineConfig &config) {
     const JoinConfig &asked = config.join;
-    const std::string network = origin_of(config, "network.network_of", "--network-of");
+    const std::string network = asked.network.empty()
+                                    ? origin_of(config, "network.namespace_path", "--network-namespace-path")
+                                    : origin_of(config, "network.network_of", "--network-of");
     if (!asked.network.empty() && !config.network.namespace_path.empty())
         fail("{}: only one network namespace can be entered", network);
     const std::string &net = asked.network.empty() ? config.network.namespace_path : asked.network;

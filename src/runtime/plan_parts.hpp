@@ -34,9 +34,13 @@ void require_os_tree(const RootPlan &root, ExecMode mode);
 [[nodiscard]] std::vector<std::pair<std::string, std::string>>
 environment(const MachineConfig &config, const HostFacts &facts, const LaunchPlan &plan);
 
+/// Paths are settled: one without a slash is the name of a credential of our own unit's.
+[[nodiscard]] std::vector<Credential> credentials(const MachineConfig &config, const HostFacts &facts);
 [[nodiscard]] UnitPlan unit(const MachineConfig &config, const std::string &name);
 
 /// Settles what `automatic` means here.
+/// none where what is written is thrown away.
+[[nodiscard]] LinkJournal link_journal(const MachineConfig &config, const RootPlan &root);
 [[nodiscard]] ResolvConf resolv_conf(ResolvConf mode, const LaunchPlan &plan);
 [[nodiscard]] Timezone timezone(Timezone mode, const LaunchPlan &plan);
 

@@ -3,12 +3,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 
 #include "base/env_file.hpp"
 #include "base/error.hpp"
 #include "base/io.hpp"
 #include "base/names.hpp"
 #include "base/parse.hpp"
+#include "runtime/host_files.hpp"
 #include "runtime/plan_parts.hpp"
 
 namespace berth::plan_parts {
@@ -45,6 +47,8 @@ ProcessPlan process(const MachineConfig &config) {
     if (std::ranges::contains(exec.ambient_capability, "all"))
         fail("{}: \"all\" is not taken here: name the capabilities", origin);
     plan.ambient = capabilities::from_names(exec.ambient_capability);
+    if (plan.ambient != 0 && exec.boot)
+        fail("{}: an init runs as root and has its capabilities anyway", origin);
     const bool labelled = !exec.selinux_context.empty() || !exec.selinux_apifs_context.empty();
     if (labelled && ::access("/sys/fs/selinux", F_OK) < 0)
         fail("{}: this host has no SELinux, so nothing could be labelled",
@@ -76,6 +80,25 @@ std::vector<std::pair<std::string, std::string>> environment(const MachineConfig
             environment.emplace_back(name, value);
     }
     return environment;
+}
+
+std::vector<Credential> credentials(const MachineConfig &config, const HostFacts &facts) {
+    std::vector<Credential> credentials = config.exec.credentials;
+    for (Credential &credential : credentials) {
+        if (!credential.is_path)
+            continue;
+        const bool of_unit = !credential.value.contains('/');
+        if (of_unit && facts.credentials_directory.empty())
+            fail(
+                "{}: we run in no unit that was given credentials ($CREDENTIALS_DIRECTORY); for a file here, "
+                "write ./{}",
+                credential.origin.text, credential.value);
+        credential.value =
+            (std::filesystem::path(of_unit ? facts.credentials_directory : facts.working_directory)
+             / credential.value)
+                .native();
+    }
+    return credentials;
 }
 
 UnitPlan unit(const MachineConfig &config, const std::string &name) {
@@ -128,7 +151,22 @@ ResolvConf resolv_conf(ResolvConf mode, const LaunchPlan &plan) {
 Timezone timezone(Timezone mode, const LaunchPlan &plan) {
     if (mode != Timezone::automatic)
         return mode;
-    return plan.root.read_only ? Timezone::bind : Timezone::symlink;
+    if (plan.root.read_only)
+        return Timezone::bind;
+    if (!host_files::timezone().empty())
+        return Timezone::symlink;
+    return ::access("/etc/localtime", F_OK) == 0 ? Timezone::copy : Timezone::remove;
+}
+
+LinkJournal link_journal(const MachineConfig &config, const RootPlan &root) {
+    const LinkJournal &asked = config.exec.link_journal;
+    if (root.upper != Upper::Kind::ephemeral || config.root.volatile_mode == Volatile::overlay)
+        return asked;
+    const bool wanted = asked.mode == LinkJournal::Mode::host || asked.mode == LinkJournal::Mode::guest;
+    if (wanted && !asked.tolerant)
+        fail("{}: a machine that throws away what it writes has no journal to keep",
+             origin_of(config, "exec.link_journal", "--link-journal"));
+    return {.mode = LinkJournal::Mode::no};
 }
 
 } // namespace berth::plan_parts

@@ -38,15 +38,14 @@ std::string resolve_tree(const MachineConfig &config, const std::string &tree) {
     return resolve_directory(path.parent_path(), origin) + "/" + path.filename().native();
 }
 
-void plan_image(const MachineConfig &config, const HostFacts &facts, RootPlan &root) {
+void plan_image(const MachineConfig &config, RootPlan &root) {
     root.origin = {origin_of(config, "root.image", "--image")};
     if (!config.root.directory.empty() || !config.root.layers.empty() || !config.root.template_tree.empty())
         fail("{}: an image goes neither with a directory, a template nor layers", root.origin.text);
-    const fs::path path = fs::path(facts.working_directory) / config.root.image;
     std::error_code error;
-    const fs::path resolved = fs::canonical(path, error);
+    const fs::path resolved = fs::canonical(config.root.image, error);
     if (error)
-        fail_code(error.value(), "{}: {}", root.origin.text, path.native());
+        fail_code(error.value(), "{}: {}", root.origin.text, config.root.image);
     root.image = resolved.native();
     root.image_policy = config.root.image_policy;
 }
@@ -54,9 +53,8 @@ void plan_image(const MachineConfig &config, const HostFacts &facts, RootPlan &r
 void collect_layers(const MachineConfig &config, const HostFacts &facts, const std::string &name,
                     RootPlan &root) {
     root.origin = {origin_of(config, "root.directory", "--directory")};
-    const std::string tree = tree_of(config, facts);
-    if (!tree.empty())
-        root.layers.push_back(resolve_tree(config, tree));
+    if (!config.root.directory.empty())
+        root.layers.push_back(resolve_tree(config, config.root.directory));
     const std::string origin = origin_of(config, "root.layers", "--layer");
     for (const std::string &layer : config.root.layers)
         root.layers.push_back(resolve_directory(layer, origin));
@@ -100,8 +98,6 @@ void check_template(const MachineConfig &config, RootPlan &root) {
     const std::string origin = origin_of(config, "root.template", "--template");
     if (config.root.ephemeral)
         fail("{}: a template goes not with an ephemeral machine, which needs none", origin);
-    if (config.root.directory.empty())
-        fail("{}: a template needs a directory to be made", origin);
     root.template_tree = resolve_directory(config.root.template_tree, origin);
 }
 
@@ -145,7 +141,7 @@ RootPlan root(const MachineConfig &config, const HostFacts &facts, const std::st
     root.upper = upper_kind(config);
     root.upper_directory = upper_directory(config, facts, name, root.upper);
     if (!config.root.image.empty()) {
-        plan_image(config, facts, root);
+        plan_image(config, root);
         root.kind = root.upper == Upper::Kind::none ? RootPlan::Kind::directory : RootPlan::Kind::overlay;
         return root;
     }

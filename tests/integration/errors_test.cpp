@@ -116,7 +116,7 @@ TEST_F(Errors, WrongOptions) {
     EXPECT_THAT(refusal({"--kill-signal=SIGNOTHING", "true"}), HasSubstr("is not a signal"));
     EXPECT_THAT(refusal({"--uuid=xyz", "true"}), HasSubstr("is not a machine ID"));
     EXPECT_THAT(refusal({"--machine"}), HasSubstr("needs an argument"));
-    EXPECT_THAT(refusal({"--bind=relative", "true"}), HasSubstr("--bind=relative"));
+    EXPECT_THAT(refusal({"--tmpfs=relative", "true"}), HasSubstr("--tmpfs=relative"));
     EXPECT_THAT(refusal({"-D", tree.path(), "-x", "--capability=CAP_NOTHING", "true"}),
                 HasSubstr("CAP_NOTHING"));
 }

@@ -46,6 +46,51 @@ TEST_F(ImageMachine, HasThemAllHoweverItIsMade) {
                   options.empty() ? "disk.img\n0" : "kept\ndisk.img\n0");
 }
 
+TEST_F(ImageMachine, IsFoundByItsName) {
+    const fs::path image = "/var/lib/machines/named-image.raw";
+    fs::create_directories(image.parent_path());
+    fs::copy_file(image_.path(), image);
+    const Words words{"berth", "run", "-q", "-P", "-M", "named-image"};
+    const auto with = [&](Words more) {
+        more.insert(more.begin(), words.begin(), words.end());
+        more.insert(more.end(), {"sh", "-c", "cat /home/etc/hostname; touch /written && echo written"});
+        return run(more);
+    };
+    EXPECT_EQ(with({}).out, "disk.img\nwritten\n");
+    fs::permissions(image, fs::perms::owner_read);
+    const Outcome locked = with({});
+    EXPECT_EQ(locked.out, "disk.img\n") << "nobody may write to it";
+    EXPECT_THAT(locked.err, testing::HasSubstr("Read-only file system"));
+    fs::permissions(image, fs::perms::owner_read | fs::perms::owner_write);
+    {
+        Service service("named-image",
+                        "[exec]\nboot = false\nparameters = [\"sleep\", \"1000\"]\nnotify_ready = "
+                        "false\n[network]\nprivate = true\n");
+        service.start();
+        EXPECT_EQ(service.exec({"cat", "/home/etc/hostname"}), "disk.img");
+    }
+    fs::remove(image);
+}
+
+TEST_F(ImageMachine, BelongsToTheUsersThatItsFilesHave) {
+    // Whoever owns the image's file is of no matter.
+    succeed({"chown", "131072:131072", image_.path()});
+    const std::string map = "awk '{print $2}' /proc/self/uid_map; stat -c %u /home/etc";
+    EXPECT_EQ(succeed(words({"-x", "--private-users=yes"}, map)), "0\n0");
+    {
+        const Folder mounted;
+        succeed({"mount", "-o", "loop,offset=1048576,sizelimit=25165824", image_.path(), mounted.path()});
+        succeed({"sh", "-c", "chown -Rh 655360:655360 " + mounted.path().native()});
+        succeed({"umount", mounted.path()});
+    }
+    EXPECT_EQ(
+        succeed(words({"-x", "--private-users=yes"}, "awk '{print $2}' /proc/self/uid_map; stat -c %u /etc")),
+        "655360\n0");
+    const Outcome refused = run(words({"-U", "--private-users-ownership=chown"}, "true"));
+    EXPECT_EQ(refused.status, 1);
+    EXPECT_THAT(refused.err, testing::HasSubstr("the files of an image keep their owners; use map"));
+}
+
 TEST_F(ImageMachine, HasThemAfterARebootToo) {
     Machine machine("parted", {"-x", "-i", image_.path(), "--boot"}, {"ready"});
     machine.exec({"sh", "-c", "echo mine > /home/new"});

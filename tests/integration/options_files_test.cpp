@@ -127,6 +127,30 @@ TEST_F(HostFiles, ResolvConfOfABindCannotBeWritten) {
     EXPECT_EQ(text_of("/etc/resolv.conf"), "host\n");
 }
 
+TEST_F(HostFiles, TimezoneOfAHostThatHasNoLink) {
+    const auto automatic = [&] {
+        prepare(tree / "etc/localtime", Before::file);
+        return seen("--timezone=auto", "/etc/localtime");
+    };
+    {
+        const HostFile host("/etc/localtime", "a file\n");
+        EXPECT_EQ(automatic(), "a file");
+        EXPECT_EQ(seen("--read-only", "/etc/localtime"), "a file\nmounted");
+    }
+    const HostFile none("/etc/localtime", std::nullopt);
+    EXPECT_EQ(automatic(), "nothing");
+}
+
+TEST_F(HostFiles, WhatCannotBeWrittenStopsNoMachine) {
+    const HostFile host("/etc/resolv.conf", "host\n");
+    tree.write("etc/resolv.conf", "fixed\n");
+    succeed({"mount", "--bind", tree / "etc/resolv.conf", tree / "etc/resolv.conf"}); // renames fail: EBUSY
+    const Outcome outcome = run(words({}, {"cat", "/etc/resolv.conf"}));
+    succeed({"umount", tree / "etc/resolv.conf"});
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    EXPECT_FALSE(fs::exists(tree / "etc/.#resolv.conf.berth"));
+}
+
 TEST_F(HostFiles, TimezoneInEveryMode) {
     const HostFile zone("/usr/share/zoneinfo/Test/Zone", "host zone\n");
     const HostFile host("/etc/localtime", std::nullopt);
@@ -204,9 +228,22 @@ TEST_F(Journal, OfTheMachine) {
     }
     const Outcome refused = try_inside({"-x", "--uuid=" + id, "--link-journal=guest"}, "true");
     EXPECT_EQ(refused.status, 1);
-    EXPECT_THAT(refused.err, HasSubstr("linking the journal"));
+    EXPECT_THAT(refused.err, HasSubstr("--link-journal=guest: a machine that throws away what it writes"));
     EXPECT_EQ(inside({"-x", "--uuid=" + id, "-j"}, "echo fine"), "fine");
     EXPECT_FALSE(fs::exists(fs::symlink_status(folder)));
+    const Outcome layered =
+        try_inside({"--upper=persistent", "--uuid=" + id, "--link-journal=guest"}, "true");
+    EXPECT_EQ(layered.status, 1);
+    EXPECT_THAT(layered.err, HasSubstr("linking the journal"));
+    const PersistentUpper written("options");
+}
+
+TEST_F(Journal, OfTheHostIsNotGivenToMachinesThatKeepNothing) {
+    fs::create_directory(folder);
+    const std::string line = "grep -c /var/log/journal /proc/self/mountinfo || true";
+    for (const char *mode : {"--link-journal=auto", "--link-journal=try-host"})
+        EXPECT_EQ(inside({"-x", "--uuid=" + id, mode}, line), "0") << mode;
+    EXPECT_EQ(inside({"--uuid=" + id, "--link-journal=auto"}, line), "1");
 }
 
 TEST_F(Journal, HostThatKeepsNone) {
@@ -255,6 +292,45 @@ TEST_F(Credentials, AreFilesThatRootInsideAloneReads) {
                      "cat $CREDENTIALS_DIRECTORY/word"),
               "two");
     EXPECT_EQ(inside({"-x"}, "echo ${CREDENTIALS_DIRECTORY-none}"), "none");
+}
+
+TEST_F(Credentials, OfOurOwnUnitArePassedOn) {
+    // As systemd.exec(5) gives them to a unit; the test host's own systemd can mount none.
+    dir.write("given/outer", "handed on\n");
+    const Words launcher =
+        words({"-x", "--load-credential=inner:outer"}, {"cat", "/run/host/credentials/inner"});
+    Words in_unit = launcher;
+    in_unit.insert(in_unit.begin(), {"env", "CREDENTIALS_DIRECTORY=" + (dir / "given").native()});
+    EXPECT_EQ(succeed(in_unit), "handed on");
+    const Outcome none = run(launcher);
+    EXPECT_EQ(none.status, 1);
+    EXPECT_THAT(none.err, AllOf(HasSubstr("--load-credential=inner:outer"), HasSubstr("./outer")));
+}
+
+TEST_F(Credentials, FilesAreFoundFromHere) {
+    dir.write("near", "by\n");
+    Words launcher = words({"-x", "--load-credential=a:./near"}, {"cat", "/run/host/credentials/a"});
+    launcher.insert(launcher.begin(), {"env", "--chdir=" + dir.path().native()});
+    EXPECT_EQ(succeed(launcher), "by");
+}
+
+TEST_F(Credentials, AreReadFromWhoeverListens) {
+    const std::string socket = dir / "socket";
+    Process listener(
+        {"systemd-socket-activate", "--accept", "--listen=" + socket, "--inetd", "echo", "from a service"});
+    ASSERT_TRUE(eventually([&] { return fs::exists(socket); }));
+    EXPECT_EQ(inside({"-x", "--load-credential=a:" + socket}, "cat /run/host/credentials/a"),
+              "from a service");
+    listener.send_signal(SIGTERM);
+}
+
+TEST_F(Credentials, AreReadableForAUserWhoGainsNoPrivileges) {
+    const std::string line = "cd $CREDENTIALS_DIRECTORY; stat -c %a . word; cat word";
+    const Words options{"-x", "--set-credential=word:x", "--user=1000", "--no-new-privileges=yes"};
+    EXPECT_EQ(inside(options, line), "755\n444\nx");
+    Words behind = options;
+    behind.emplace_back("--as-pid2");
+    EXPECT_THAT(try_inside(behind, "cat $CREDENTIALS_DIRECTORY/word").out, HasSubstr("Permission denied"));
 }
 
 TEST_F(Credentials, ThatMakeNoSenseAreRefused) {

@@ -116,6 +116,12 @@ const std::vector<OptionRow> rows{
      "stat -c '%u:%g' /mnt; touch /mnt/x; stat -c %u /mnt/x",
      "0:0\n0",
      ""},
+    {"TmpfsWithOptionsIsForAll", {"-x", "--tmpfs=/mnt:size=64k"}, "stat -c %a /mnt", "1777", ""},
+    {"TmpfsWordsOfTheMount",
+     {"-x", "--tmpfs=/mnt:noatime,nodiratime,exec,nosymfollow"},
+     "grep ' /mnt ' /proc/self/mountinfo | cut -d' ' -f6",
+     "rw,nodev,noatime,nodiratime,nosymfollow",
+     ""},
     {"TmpfsColon", {"-x", "--tmpfs=/a\\:b:mode=0700"}, "stat -c %a /a:b", "700", ""},
     {"TmpfsUnknownOption", {"-x", "--tmpfs=/mnt:nonsense=1"}, "true", "", "--tmpfs=/mnt:nonsense=1: "},
 

@@ -72,6 +72,22 @@ TEST_F(Ownership, MappingWhatCannotBeMappedIsRefused) {
     EXPECT_THAT(layer.err, HasSubstr("its filesystem cannot map users"));
 }
 
+TEST_F(Ownership, TreesThatAreOnlyReadKeepTheirs) {
+    const Snapshot before = snapshot(tree.path());
+    for (const char *option : {"--read-only", "--volatile=yes", "--volatile=state"}) {
+        const Outcome outcome =
+            try_inside({"--private-users=655360", "--private-users-ownership=chown", option}, "true");
+        EXPECT_EQ(outcome.status, 1) << option;
+        EXPECT_THAT(outcome.err, HasSubstr("--private-users-ownership=chown: a tree that is only read"));
+    }
+    EXPECT_THAT(differences(before, snapshot(tree.path())), testing::IsEmpty());
+    const UnmappableTree merged(dir, tree.path());
+    const Outcome outcome = merged.run({"--private-users=655360", "--read-only"}, "true");
+    EXPECT_EQ(outcome.status, 1) << "automatic ownership does not give it away either";
+    EXPECT_THAT(outcome.err, HasSubstr("is only read"));
+    EXPECT_EQ(owner_of(merged.path()), "0:0 755");
+}
+
 TEST_F(Ownership, ForcedWhereMappingWouldDo) {
     EXPECT_EQ(inside({"--private-users=655360", "--private-users-ownership=chown"}, "stat -c %u /etc/passwd"),
               "0");

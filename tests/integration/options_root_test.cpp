@@ -115,8 +115,14 @@ TEST_F(MoreRoots, MachineIdIsTheTreesWhenItHasOne) {
     }
     tree.write("etc/machine-id", id + "\n");
     EXPECT_EQ(told(), uuid);
-    EXPECT_EQ(inside({"--uuid=fedcba9876543210fedcba9876543210"}, "echo $container_uuid"),
-              "fedcba98-7654-3210-fedc-ba9876543210");
+    const std::string other = "--uuid=fedcba9876543210fedcba9876543210";
+    EXPECT_EQ(inside({other}, "echo $container_uuid; cat /run/host/container-uuid"), uuid + "\n" + uuid)
+        << "it goes by its own";
+    EXPECT_EQ(inside({other, "--volatile=yes"}, "echo $container_uuid"),
+              "fedcba98-7654-3210-fedc-ba9876543210")
+        << "which it cannot see then";
+    tree.write("etc/machine-id", "uninitialized\n");
+    EXPECT_EQ(inside({other}, "echo $container_uuid"), "fedcba98-7654-3210-fedc-ba9876543210");
 }
 
 TEST_F(MoreRoots, BootIdIsNewForEachStart) {

@@ -144,6 +144,44 @@ TEST_F(SettingsFiles, WhatOneFileDoesNotSayStaysAsGiven) {
     EXPECT_EQ(overridden["workingDirectory"], "/etc");
 }
 
+TEST_F(SettingsFiles, FileBesideTheTreeGivesNothingBack) {
+    const HostFile beside(dir / "options.nspawn",
+                          std::string("[Exec]\nDropCapability=CAP_SYSLOG\nEphemeral=no\n"
+                                      "SystemCallFilter=~@clock\n[Network]\nPrivate=no\n"));
+    const Outcome outcome = dry_run({"--settings=override", "-x", "--private-network",
+                                     "--drop-capability=CAP_SYS_ADMIN", "--system-call-filter=~@mount"});
+    ASSERT_EQ(outcome.status, 0) << outcome.err;
+    const Json plan = Json::parse(outcome.out);
+    EXPECT_EQ(plan["root"]["upper"], "ephemeral");
+    EXPECT_THAT(plan["boundingSet"].dump(), Not(HasSubstr("cap_sys_admin")));
+    EXPECT_THAT(plan["namespaces"].dump(), HasSubstr("net"));
+    EXPECT_EQ(plan["process"]["systemCallFilter"], Json({"~@mount", "~@clock"}));
+    for (const char *key : {"options.nspawn:3: Ephemeral=", "options.nspawn:6: Private="})
+        EXPECT_THAT(outcome.err, HasSubstr(key));
+}
+
+TEST_F(SettingsFiles, WhatGoesTogetherIsReplacedTogether) {
+    const HostFile file("/etc/systemd/nspawn/options.nspawn",
+                        std::string("[Exec]\nBoot=yes\n[Network]\nMACVLAN=lo\n[Files]\nInaccessible=/srv\n"));
+    const Json command = plan({"--network-veth", "--tmpfs=/mnt", "/bin/ls"});
+    EXPECT_EQ(command["mode"], "command") << "and not an argument to the init";
+    EXPECT_EQ(command["mounts"].size(), 1U);
+    EXPECT_THAT(command["network"].dump(), AllOf(HasSubstr("\"veth\":true"), Not(HasSubstr("mv-lo"))));
+    const Json overridden = plan({"--network-veth", "--tmpfs=/mnt", "--settings=override", "/bin/ls"});
+    EXPECT_EQ(overridden["mode"], "boot");
+    EXPECT_EQ(overridden["mounts"][0]["destination"], "/srv");
+    EXPECT_THAT(overridden["network"].dump(), AllOf(Not(HasSubstr("\"veth\":true")), HasSubstr("mv-lo")));
+}
+
+TEST_F(SettingsFiles, ShownIsWhatCounts) {
+    const HostFile file("/etc/berth/options.toml",
+                        "[exec]\nuser = \"first\"\n[files]\nbind = [\"/a\", \"/b\"]\n");
+    const HostFile nspawn_file("/etc/systemd/nspawn/other.nspawn", "[Exec]\nUser=first\nUser=second\n");
+    const std::string shown = berth_succeeds({"config", "show", "other"});
+    EXPECT_THAT(shown, AllOf(HasSubstr("second"), HasSubstr("other.nspawn:3"), Not(HasSubstr("first"))));
+    EXPECT_THAT(berth_succeeds({"config", "show", "options"}), AllOf(HasSubstr("/a"), HasSubstr("/b")));
+}
+
 TEST_F(SettingsFiles, FileBesideTheTreeIsNotTrusted) {
     const HostFile beside(dir / "options.nspawn",
                           std::string("[Exec]\nHostname=beside\nCapability=CAP_NET_ADMIN\nSystemCallFilter=@"

@@ -61,6 +61,50 @@ TEST_F(Plan, ANameAloneFindsItsTree) {
     EXPECT_THAT(error(), HasSubstr("no tree to run \"absent\""));
 }
 
+TEST_F(Plan, ANameAloneFindsItsImage) {
+    directory_.write("disk.raw", "");
+    config_.name = "disk";
+    EXPECT_EQ(plan().root.image, at("disk.raw"));
+    EXPECT_FALSE(plan().root.read_only);
+    fs::permissions(at("disk.raw"), fs::perms::owner_read);
+    EXPECT_TRUE(plan().root.read_only);
+    fs::create_directories(at("disk/usr"));
+    EXPECT_THAT(plan().root.layers, ElementsAre(at("disk"))) << "a directory comes first";
+}
+
+TEST_F(Plan, NamesAreMadeAsByThePeer) {
+    facts_.host_name = "the-host";
+    config_.root.directory = "/";
+    config_.root.read_only = true;
+    EXPECT_EQ(plan().name, "the-host");
+    config_.root.directory.clear();
+    directory_.write("debian-13.2.img", "");
+    directory_.write("debian-13.2.raw", "");
+    config_.root.image = "debian-13.2.img";
+    EXPECT_EQ(plan().name, "debian-13.2.img");
+    config_.root.image = "debian-13.2.raw";
+    EXPECT_EQ(plan().name, "debian-13.2");
+}
+
+TEST_F(Plan, ATemplateMakesTheTreeOfThatName) {
+    config_.name = "new";
+    config_.root.template_tree = at("os");
+    EXPECT_THAT(plan().root.layers, ElementsAre(at("new")));
+    EXPECT_EQ(plan().root.template_tree, at("os"));
+}
+
+TEST_F(Plan, WhatIsThrownAwayKeepsNoJournal) {
+    config_.root.directory = "os";
+    config_.root.ephemeral = true;
+    EXPECT_EQ(plan().link_journal.mode, LinkJournal::Mode::no);
+    config_.exec.link_journal = {.mode = LinkJournal::Mode::guest, .tolerant = true};
+    EXPECT_EQ(plan().link_journal.mode, LinkJournal::Mode::no);
+    config_.exec.link_journal.tolerant = false;
+    EXPECT_THAT(error(), HasSubstr("has no journal to keep"));
+    config_.root.ephemeral = false;
+    EXPECT_EQ(plan().link_journal.mode, LinkJournal::Mode::guest);
+}
+
 TEST_F(Plan, EphemeralMachinesGetAnOverlayAndAnOwnName) {
     config_.root.directory = "os";
     config_.root.ephemeral = true;

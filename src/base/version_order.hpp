@@ -4,7 +4,7 @@
 #include <compare>
 #include <string_view>
 
-namespace berth::disk {
+namespace berth {
 
 /// Which of two versions is newer, by
 /// https://uapi-group.org/specifications/specs/version_format_specification/
@@ -12,4 +12,4 @@ namespace berth::disk {
 /// does not look at are equal.
 [[nodiscard]] std::weak_ordering version_order(std::string_view a, std::string_view b);
 
-} // namespace berth::disk
+} // namespace berth

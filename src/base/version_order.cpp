@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include "image/version_order.hpp"
+#include "base/version_order.hpp"
 
-namespace berth::disk {
+namespace berth {
 
 namespace {
 
@@ -73,4 +73,4 @@ std::weak_ordering version_order(std::string_view a, std::string_view b) {
     }
 }
 
-} // namespace berth::disk
+} // namespace berth
