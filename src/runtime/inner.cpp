@@ -227,9 +227,10 @@ void go_on(Orders &orders, unique_fd &socket) {
         network::raise_loopback();
     const users::User user = users::look_up(built.root.get(), plan.user);
     send_mounted(socket.get(), built, ours);
-    // The launcher waits for systemd now. A filter that forbids none of our own steps costs no time.
-    const bool early =
-        plan.process.system_call_filter.empty() && capabilities::has_system_administration(plan.bounding);
+    // The launcher waits for systemd now. A filter that forbids none of our own steps costs no time; one
+    // that suppresses syncing forbids openat2(2).
+    const bool early = plan.process.system_call_filter.empty() && !plan.process.suppress_sync
+                       && capabilities::has_system_administration(plan.bounding);
     if (early)
         seccomp::install(orders.filter);
     (void)protocol::expect(socket.get(), protocol::Kind::go, go_deadline, "waiting for the launcher");
