@@ -7,6 +7,8 @@
 #include <sys/file.h>
 #include <sys/random.h>
 
+#include <algorithm>
+#include <array>
 #include <filesystem>
 #include <format>
 
@@ -41,9 +43,13 @@ std::uint32_t to_candidate(std::uint32_t any) {
     return lowest + (any % count) * 0x10000U;
 }
 
-bool is_somebodys(std::uint32_t id) {
-    return ::getpwuid(id) != nullptr
-           || ::getgrgid(id) != nullptr; // NOLINT(concurrency-mt-unsafe): one thread
+/// Whether the host knows users or groups in the range, as far as can be told without asking for all:
+/// whoever gives out ranges of users names the first, the last, or the one that is nobody inside.
+bool is_somebodys(std::uint32_t base) {
+    return std::ranges::any_of(std::array{0x0000U, 0xFFFEU, 0xFFFFU}, [base](std::uint32_t offset) {
+        return ::getpwuid(base + offset) != nullptr     // NOLINT(concurrency-mt-unsafe): one thread
+               || ::getgrgid(base + offset) != nullptr; // NOLINT(concurrency-mt-unsafe): one thread
+    });
 }
 
 } // namespace

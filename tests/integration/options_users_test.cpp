@@ -176,6 +176,29 @@ TEST_F(MoreUsers, RangeOfARunningNspawnIsNotTaken) {
     EXPECT_THAT(inside({"-U", "-x"}, "cat /proc/self/uid_map"), HasSubstr(" 655360 "));
 }
 
+TEST_F(MoreUsers, RangeWithUsersOrGroupsOfTheHostIsNotTaken) {
+    const auto picked = [&] {
+        return std::stoul(inside({"-U", "-x"}, "set -- $(cat /proc/self/uid_map); echo $2"));
+    };
+    const unsigned long usual = picked();
+    for (const unsigned long offset : {0x0000UL, 0xFFFEUL, 0xFFFFUL}) {
+        const unsigned long id = usual + offset;
+        SCOPED_TRACE(std::format("with {}", id));
+        {
+            const HostFile users("/etc/passwd", text_of("/etc/passwd")
+                                                    + std::format("somebody:x:{}:65534::/:/bin/false\n", id));
+            ASSERT_EQ(succeed({"id", "-un", std::to_string(id)}), "somebody");
+            EXPECT_NE(picked(), usual) << "a user";
+        }
+        {
+            const HostFile groups("/etc/group",
+                                  text_of("/etc/group") + std::format("somebodies:x:{}:\n", id));
+            EXPECT_NE(picked(), usual) << "a group";
+        }
+        EXPECT_EQ(picked(), usual) << "nobody any more";
+    }
+}
+
 TEST_F(MoreUsers, MappedTreeStaysAsItIsOnDisk) {
     const Words quiet{"--private-users=131072", "--private-users-ownership=map", "--resolv-conf=off",
                       "--timezone=off"};
