@@ -12,6 +12,7 @@
 using namespace berth::test;
 using testing::AllOf;
 using testing::HasSubstr;
+using testing::Not;
 namespace fs = std::filesystem;
 
 namespace {
@@ -151,6 +152,35 @@ TEST_F(Ownership, KilledHalfWayItIsDoneAtTheNextStart) {
     EXPECT_EQ(owner_of(merged.path()), "655360:655360 755");
     EXPECT_EQ(given(), files / 101 + 1);
     EXPECT_EQ(succeed({"find", merged.path(), "!", "-uid", "655360"}), "");
+}
+
+TEST_F(Ownership, ProgressIsShownOnATerminal) {
+    for (int i = 0; i < 2000; ++i)
+        tree.write(std::format("many/{}", i), "");
+    const auto shown = [&](std::uint32_t base, const Words &options, Process::Stdio stdio) {
+        Words words{"berth",
+                    "run",
+                    "-M",
+                    "options",
+                    "-D",
+                    tree.path(),
+                    std::format("--private-users={}", base),
+                    "--private-users-ownership=chown"};
+        words.insert(words.end(), options.begin(), options.end());
+        words.emplace_back("true");
+        Process process(words, stdio);
+        EXPECT_EQ(process.wait(), 0);
+        EXPECT_EQ(owner_of(tree / "many/1999"), std::format("{0}:{0} 644", base));
+        return process.out() + process.err();
+    };
+    const std::string progress = "\r1000 files\r2000 files";
+    const std::string told = "Giving the files in " + tree.path().native() + " to users ";
+    EXPECT_THAT(shown(655360, {}, Process::Stdio::terminal),
+                AllOf(HasSubstr(told + "655360 and up."), HasSubstr(progress)));
+    EXPECT_THAT(shown(131072, {}, Process::Stdio::pipes),
+                AllOf(HasSubstr(told + "131072 and up."), Not(HasSubstr(" files\r"))));
+    EXPECT_THAT(shown(655360, {"--quiet"}, Process::Stdio::terminal),
+                AllOf(Not(HasSubstr(told)), Not(HasSubstr(" files"))));
 }
 
 TEST_F(Ownership, RangesThatAreNoMultipleCannotBeGivenFiles) {
