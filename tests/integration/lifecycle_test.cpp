@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <signal.h>
 
+#include <algorithm>
+#include <filesystem>
 #include <memory>
 #include <vector>
 
@@ -18,6 +20,7 @@ using testing::Contains;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
+namespace fs = std::filesystem;
 
 namespace {
 
@@ -182,7 +185,7 @@ TEST_F(Lifecycle, SocketsOfAMachineAreShownOnTheHost) {
         EXPECT_EQ(other.status, 1) << other.err;
         EXPECT_EQ(berth::read_file(place + "/file"), "content\n");
     }
-    EXPECT_FALSE(std::filesystem::exists(place));
+    EXPECT_FALSE(fs::exists(place));
 }
 
 TEST_F(Lifecycle, TerminationSignalIsPassedOnAndThenInsistedOn) {
@@ -190,12 +193,63 @@ TEST_F(Lifecycle, TerminationSignalIsPassedOnAndThenInsistedOn) {
     polite.launcher().send_signal(SIGTERM);
     EXPECT_EQ(polite.launcher().wait(), 0);
 
-    // It has no handler for what shuts inits down.
-    Machine stubborn("stubborn", on_tree({"--kill-signal=SIGUSR2", "--as-pid2"}),
-                     {"sh", "-c", "echo up; sleep infinity"});
+    Machine stubborn("stubborn", on_tree({"--kill-signal=SIGUSR2", "--pipe"}),
+                     {"sh", "-c", "trap 'echo asked' USR2; echo up; while :; do sleep 0.1; done"});
     stubborn.launcher().send_signal(SIGTERM);
+    stubborn.launcher().wait_for("asked");
     stubborn.launcher().send_signal(SIGINT);
-    EXPECT_GT(stubborn.launcher().wait(), 128);
+    EXPECT_EQ(stubborn.launcher().wait(), 128 + SIGINT);
+}
+
+namespace {
+
+/// Exits with 200 + the signal that asks it to.
+constexpr const char *obedient = "for n in 1 2 3 10 12 15 37; do trap \"exit $((200 + n))\" $n; done; echo "
+                                 "up; while :; do sleep 0.1; done";
+
+class KillSignal : public Lifecycle {
+protected:
+    KillSignal() {
+        const fs::path init = tree.write("usr/sbin/init", std::string("#!/bin/sh\n") + obedient + "\n");
+        fs::permissions(init, fs::perms{0755});
+    }
+};
+
+} // namespace
+
+TEST_F(KillSignal, IsTheOneThatIsAskedFor) {
+    struct Row {
+        Words options;
+        int asked;  ///< of the launcher
+        int status; ///< that comes of it
+    };
+    for (const Row &row :
+         {Row{{"--kill-signal=SIGUSR1"}, SIGTERM, 210}, Row{{"--kill-signal=USR2"}, SIGINT, 212},
+          Row{{"--kill-signal=15"}, SIGHUP, 215}, Row{{"--kill-signal=SIGRTMIN+3"}, SIGQUIT, 237},
+          Row{{"-U", "--kill-signal=SIGHUP"}, SIGTERM, 201}, Row{{}, SIGTERM, 128 + SIGTERM},
+          Row{{}, SIGINT, 128 + SIGINT}, Row{{"--boot"}, SIGTERM, 237},
+          Row{{"--boot", "--kill-signal=SIGUSR1"}, SIGTERM, 210},
+          Row{{"--boot", "-U", "--kill-signal=SIGINT"}, SIGHUP, 202}}) {
+        SCOPED_TRACE(testing::PrintToString(row.options));
+        Words options{"--pipe"};
+        options.insert(options.end(), row.options.begin(), row.options.end());
+        const bool boots = std::ranges::contains(options, "--boot");
+        Machine machine("mortal", on_tree(options), boots ? Words{} : Words{"sh", "-c", obedient});
+        machine.launcher().send_signal(row.asked);
+        EXPECT_EQ(machine.launcher().wait(), row.status) << machine.launcher().err();
+    }
+}
+
+TEST_F(KillSignal, StopsAService) {
+    Service machine("mortal", toml() + "[exec]\nkill_signal = \"SIGUSR2\"\nnotify_ready = false\n");
+    machine.start();
+    // Not before it has set its traps: the kernel keeps from PID 1 what it does not handle.
+    ASSERT_TRUE(eventually([&] {
+        return (std::stoull(status_field(machine.leader(), "SigCgt"), nullptr, 16) & (1U << (SIGTERM - 1)))
+               != 0;
+    }));
+    machine.stop();
+    EXPECT_EQ(machine.unit_property("ExecMainStatus"), "212");
 }
 
 TEST_F(Lifecycle, NameInUseIsRefusedAndItsHolderLeftAlone) {
