@@ -169,6 +169,14 @@ const std::array rows{
     Row{"OwnersChanged",
         {"mnt", "etc/passwd", "var"},
         {"--private-users=655360", "--private-users-ownership=chown"}},
+    // The launcher itself assembles the tree of machines with users of their own.
+    Row{"OwnUsers", {"etc", "dev", "proc", "run", "sys", "tmp"}, {"-U"}},
+    Row{"OwnUsersAndNetwork", {"etc", "dev", "proc", "run", "sys", "tmp"}, {"-U", "--private-network"}},
+    Row{"OwnUsersOnLayers", {"etc", "dev", "proc", "run", "sys", "tmp"}, {"-U", "-x"}},
+    Row{"OwnUsersReadOnly", {"etc", "dev", "proc", "run", "sys", "tmp"}, {"-U", "--read-only"}},
+    Row{"OwnUsersOwnFiles",
+        {"etc", "dev", "proc", "run", "sys", "tmp"},
+        {"--private-users=655360", "--private-users-ownership=chown"}},
     Row{"Console", {"dev", "dev/console", "dev/pts", "dev/pts/ptmx"}, {"--console=passive"}},
 };
 
