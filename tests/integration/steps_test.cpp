@@ -3,20 +3,28 @@
 // machine of that name has been started and has ended. The build must have hooks (meson option).
 #include <signal.h>
 
-#include "support/host_test.hpp"
 #include "support/machine.hpp"
-#include "support/trees.hpp"
+#include "support/options.hpp"
 
 using namespace berth::test;
-using testing::IsEmpty;
 
 namespace {
 
+/// "{tree}" and "{dir}" stand for the tree and for a folder beside it.
 struct Kind {
     const char *name;
     Words options;
     Words command{"true"};
+    std::string before{"true"}; ///< a shell's line that gives a start what it needs, unless it is there
+    std::string after{"true"};  ///< one that takes away what a machine leaves for good
+    Words root{"-D", "{tree}"};
+    Words runner{}; ///< words before those of `berth run`
 };
+
+/// A unit of its own, whose first process tells how the launcher ended.
+const Words in_a_unit{
+    "systemd-run", "--quiet", "--pipe",          "--wait", "--collect", "--property=Delegate=yes",
+    "sh",          "-c",      "\"$@\"; exit $?", "sh"};
 
 const std::vector<Kind> kinds{
     {"Plain", {}},
@@ -27,6 +35,31 @@ const std::vector<Kind> kinds{
     {"Scratch", {"-x", "--bind=:/mnt"}},
     {"Time", {"-x", "--private-time=yes"}},
     {"Boot", {"-x", "-U", "--boot"}, {"exit", "0"}},
+    {.name = "Image",
+     .options = {"-U"},
+     .before = "[ -e {dir}/disk.img ] || mkfs.ext4 -q -d {tree} {dir}/disk.img 32M",
+     .root = {"--image={dir}/disk.img"}},
+    {.name = "EphemeralImage",
+     .options = {"-x"},
+     .before = "[ -e {dir}/disk.img ] || mkfs.ext4 -q -d {tree} {dir}/disk.img 32M",
+     .root = {"--image={dir}/disk.img"}},
+    {.name = "Overlay",
+     .options = {"-x", "--overlay={dir}/lower:{dir}/upper:/mnt"},
+     .before = "mkdir -p {dir}/lower {dir}/upper"},
+    {.name = "NetworkInterface",
+     .options = {"-x", "--network-interface=steps0"},
+     // Links that are no hardware go with a network namespace whose last process was killed.
+     .before = "ip link show steps0 2>/dev/null || ip link add steps0 type veth",
+     .after = "ip link del steps0"},
+    {.name = "Template",
+     .options = {"--template={tree}"},
+     .after = "rm -r {dir}/made",
+     .root = {"-D", "{dir}/made"}},
+    {.name = "KeptUnit", .options = {"-x", "--keep-unit"}, .runner = in_a_unit},
+    {.name = "KeptUnitBoot",
+     .options = {"-x", "-U", "--keep-unit", "--boot"},
+     .command = {"exit", "0"},
+     .runner = in_a_unit},
 };
 
 const std::vector<const char *> steps{"users",      "locked",  "assembled", "born", "mapped", "linked",
@@ -48,26 +81,41 @@ std::string left_elsewhere() {
                {"sh", "-c", "ls -A /run/systemd/nspawn-uid /var/tmp | grep -v systemd-private || true"});
 }
 
-class Killed : public HostTest, public testing::WithParamInterface<std::tuple<Kind, const char *>> {
+class Killed : public OptionTest, public testing::WithParamInterface<std::tuple<Kind, const char *>> {
 protected:
-    SmallTree tree;
+    [[nodiscard]] std::string left() const { return left_elsewhere() + succeed({"ls", "-A", dir.path()}); }
+
+    void shell(const std::string &line) const { succeed({"sh", "-c", expanded(line)}); }
+
+    /// Runs the machine; `step`: where its launcher is to be killed.
+    [[nodiscard]] Outcome start(const Kind &kind, const char *step = "") const {
+        Words options = kind.root;
+        options.emplace_back("--pipe");
+        options.insert(options.end(), kind.options.begin(), kind.options.end());
+        for (std::string &option : options)
+            option = expanded(option);
+        Words words = kind.runner;
+        words.insert(words.end(), {"env", std::string("BERTH_DIE_AT=") + step});
+        const Words of_berth = run_words("stepped", options, kind.command);
+        words.insert(words.end(), of_berth.begin(), of_berth.end());
+        return run(words);
+    }
 };
 
 } // namespace
 
 TEST_P(Killed, LeavesNothingAfterTheNextStart) {
     const auto &[kind, step] = GetParam();
-    const std::string before = left_elsewhere();
-    Words options = kind.options;
-    options.insert(options.begin(), {"-D", tree.path().native(), "--pipe"});
-    Words killed = run_words("stepped", options, kind.command);
-    killed.insert(killed.begin(), {"env", std::string("BERTH_DIE_AT=") + step});
-    EXPECT_EQ(run(killed).status, 128 + SIGKILL) << "the build has no hooks";
+    shell(kind.before);
+    const std::string before = left();
+    EXPECT_EQ(start(kind, step).status, 128 + SIGKILL) << "the build has no hooks";
     // By itself the kernel ends the machine with its launcher; nobody has to be asked for the name.
     EXPECT_TRUE(eventually([&] { return listed().empty(); })) << "the machine outlives its launcher";
-    const Outcome next = run(run_words("stepped", options, kind.command));
+    shell(kind.before);
+    const Outcome next = start(kind);
     EXPECT_EQ(next.status, 0) << next.err;
-    EXPECT_EQ(left_elsewhere(), before);
+    shell(kind.after);
+    EXPECT_EQ(left(), before);
 }
 
 INSTANTIATE_TEST_SUITE_P(AtEachStep, Killed,
