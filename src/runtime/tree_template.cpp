@@ -21,15 +21,21 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// cp(1) knows all there is to copy: owners, times, ACLs, attributes, hard links, holes.
-void copy(const std::string &from, const std::string &to) {
+/// cp(1) knows all there is to copy: owners, times, ACLs, attributes, hard links, holes. It keeps `lock`,
+/// since it outlives us when we are killed: nobody shall go on while it still writes.
+void copy(const std::string &from, const std::string &to, int lock) {
     std::array<std::string, 6> words{"cp",        "--archive", "--one-file-system", "--reflink=auto",
                                      from + "/.", to};
     std::array<char *, words.size() + 1> pointers{};
     for (std::size_t i = 0; i < words.size(); ++i)
         pointers[i] = words[i].data();
+    posix_spawn_file_actions_t actions{};
+    ::posix_spawn_file_actions_init(&actions);
+    ::posix_spawn_file_actions_adddup2(&actions, lock, lock); // no longer closed by exec
     pid_t pid = -1;
-    if (const int code = ::posix_spawnp(&pid, "cp", nullptr, nullptr, pointers.data(), environ); code != 0)
+    const int code = ::posix_spawnp(&pid, "cp", &actions, nullptr, pointers.data(), environ);
+    ::posix_spawn_file_actions_destroy(&actions);
+    if (code != 0)
         fail_code(code, "starting cp");
     int status = 0;
     while (::waitpid(pid, &status, 0) < 0)
@@ -58,7 +64,7 @@ void instantiate(const std::string &from, const std::string &tree) {
         return; // another launcher was first
     for (const fs::directory_entry &rest : fs::directory_iterator(temporary))
         fs::remove_all(rest.path()); // of a copy that was cut short
-    copy(from, temporary);
+    copy(from, temporary, lock.get());
     if (::syncfs(lock.get()) < 0)
         fail_errno("writing {} to disk", temporary);
     if (::rename(temporary.c_str(), tree.c_str()) < 0)
