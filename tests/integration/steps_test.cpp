@@ -2,11 +2,17 @@
 // The launcher is killed at each of its steps: what it leaves is gone at the latest when the next
 // machine of that name has been started and has ended. The build must have hooks (meson option).
 #include <signal.h>
+#include <sys/syscall.h>
 
+#include <filesystem>
+#include <format>
+
+#include "base/parse.hpp"
 #include "support/machine.hpp"
 #include "support/options.hpp"
 
 using namespace berth::test;
+namespace fs = std::filesystem;
 
 namespace {
 
@@ -20,6 +26,10 @@ struct Kind {
     Words root{"-D", "{tree}"};
     Words runner{}; ///< words before those of `berth run`
 };
+
+std::ostream &operator<<(std::ostream &out, const Kind &kind) {
+    return out << kind.name;
+}
 
 /// A unit of its own, whose first process tells how the launcher ended.
 const Words in_a_unit{
@@ -66,13 +76,7 @@ const std::vector<const char *> steps{"users",      "locked",  "assembled", "bor
                                       "registered", "mounted", "placed",    "sent", "running"};
 
 std::string left_elsewhere() {
-    // Loop devices are the kernel's, whatever the host: those of files that are elsewhere are another's.
-    std::string left = succeed({"nft", "list", "tables"})
-                       + succeed({"sh", "-c",
-                                  "losetup --list --noheadings --output=NAME,BACK-FILE |"
-                                  " while read -r loop file; do"
-                                  "   if [ -e \"$file\" ]; then echo \"$loop $file\"; fi;"
-                                  " done"});
+    std::string left = succeed({"nft", "list", "tables"});
     // Locks on trees are beside them and in a folder of systemd-nspawn's.
     left += succeed(
         {"sh", "-c", "ls -A /tmp /run/systemd/nspawn/locks 2>&1 | grep -E 'lck|inode|block' || true"});
@@ -84,6 +88,14 @@ std::string left_elsewhere() {
 class Killed : public OptionTest, public testing::WithParamInterface<std::tuple<Kind, const char *>> {
 protected:
     [[nodiscard]] std::string left() const { return left_elsewhere() + succeed({"ls", "-A", dir.path()}); }
+
+    /// Loop devices of images in the folder. They are the kernel's, whatever the host. Of one that outlives
+    /// its launcher no more is seen than the end of the image's path: the mounts that led there are gone.
+    [[nodiscard]] std::string loops() const {
+        const std::string name = dir.path().filename();
+        return succeed(
+            {"sh", "-c", "losetup --list --noheadings --output=NAME,BACK-FILE | grep " + name + " || true"});
+    }
 
     void shell(const std::string &line) const { succeed({"sh", "-c", expanded(line)}); }
 
@@ -116,6 +128,7 @@ TEST_P(Killed, LeavesNothingAfterTheNextStart) {
     EXPECT_EQ(next.status, 0) << next.err;
     shell(kind.after);
     EXPECT_EQ(left(), before);
+    EXPECT_TRUE(eventually([&] { return loops().empty(); }, std::chrono::seconds(20))) << loops();
 }
 
 INSTANTIATE_TEST_SUITE_P(AtEachStep, Killed,
@@ -123,3 +136,49 @@ INSTANTIATE_TEST_SUITE_P(AtEachStep, Killed,
                          [](const auto &each) {
                              return std::string(std::get<0>(each.param).name) + "_" + std::get<1>(each.param);
                          });
+
+namespace {
+
+class KilledAmidst : public OptionTest {};
+
+/// The cp(1) that a launcher has started.
+pid_t copier_of(pid_t launcher) {
+    const std::string children = std::format("/proc/{0}/task/{0}/children", launcher);
+    pid_t found = -1;
+    EXPECT_TRUE(eventually([&] {
+        for (const std::string &child : berth::split(text_of(children), ' '))
+            if (text_of(std::format("/proc/{}/comm", child)) == "cp\n")
+                found = static_cast<pid_t>(std::stol(child));
+        return found > 0;
+    }));
+    return found;
+}
+
+bool waits_for_a_lock(pid_t pid) {
+    return text_of(std::format("/proc/{}/syscall", pid)).starts_with(std::format("{} ", SYS_flock));
+}
+
+} // namespace
+
+TEST_F(KilledAmidst, ACopyOfATemplateIsNotJoinedByAnother) {
+    for (int i = 0; i < 20000; ++i)
+        tree.write(std::format("many/{}", i), "of the template\n");
+    const Words words =
+        run_words("stepped", {"-D", dir / "made", "--template=" + tree.path().native(), "--pipe"},
+                  {"sh", "-c", "ls /many | wc -l"});
+    Process first(words);
+    const pid_t cp = copier_of(first.pid());
+    const fs::path copy = dir / ".#made.berth";
+    ASSERT_TRUE(eventually([&] { return fs::exists(copy / "many"); }));
+    ASSERT_EQ(::kill(cp, SIGSTOP), 0);
+    first.send_signal(SIGKILL);
+    EXPECT_EQ(first.wait(), 128 + SIGKILL);
+    EXPECT_FALSE(fs::exists(dir / "made")) << "it was done before it could be killed";
+    Process next(words);
+    EXPECT_TRUE(eventually([&] { return next.ended() || waits_for_a_lock(next.pid()); }));
+    EXPECT_FALSE(next.ended()) << "while the other copy is being written";
+    ASSERT_EQ(::kill(cp, SIGCONT), 0);
+    EXPECT_EQ(next.wait(), 0) << next.err();
+    EXPECT_EQ(next.out(), "20000\n");
+    EXPECT_FALSE(fs::exists(copy));
+}

@@ -88,11 +88,13 @@ void ImageTest::TearDown() {
 }
 
 std::vector<std::string> ImageTest::loops() const {
+    // The path begins at what was mounted when its launcher is gone.
+    const std::string name = folder_.path().filename();
     std::vector<std::string> found;
     for (const auto &entry : fs::directory_iterator("/sys/block")) {
         try {
             const auto file = read_file_if_there(entry.path() / "loop/backing_file");
-            if (file && file->starts_with(folder_.path().native()))
+            if (file && file->contains("/" + name + "/"))
                 found.push_back(entry.path().filename());
         } catch (const Error &error) {
             if (error.code() != ENODEV) // it went while we looked
