@@ -12,6 +12,7 @@
 #include "berthd/log.hpp"
 #include "berthd/operations.hpp"
 #include "bus/errors.hpp"
+#include "systemd/earlier_unit.hpp"
 #include "systemd/process.hpp"
 
 namespace berth {
@@ -129,6 +130,19 @@ void Operations::require_free(const Record &record, const std::string &place) {
                    "machine \"{}\" is there already, registered with another manager", record.name);
 }
 
+/// Waits for the end of a machine of that name that was killed: it goes in a moment, and whoever killed its
+/// launcher may start it anew at once.
+Task<void> Operations::outlive(std::string name) {
+    for (const auto end = Clock::now() + earlier_unit::last_breath; Clock::now() < end;) {
+        const MachinePtr other = registry_.by_name(name);
+        if (!other || earlier_unit::is_staying(other->record.leader))
+            co_return;
+        const Outcome<Done> waited;
+        const Timer timer(loop_, Clock::now() + earlier_unit::pause, [waited] { waited.give({}); });
+        co_await waited;
+    }
+}
+
 Task<MachinePtr> Operations::create(Caller caller, NewMachine request,
                                     std::vector<systemd::Property> properties) {
     const auto deadline = Clock::now() + patience;
@@ -136,6 +150,7 @@ Task<MachinePtr> Operations::create(Caller caller, NewMachine request,
     const auto allowed = tasks_.begin(authority_.require_root(std::move(caller)));
     const MachinePtr machine = accept(std::move(request));
     co_await allowed;
+    co_await outlive(machine->record.name);
 
     // From here to the entry in the registry nothing else runs.
     const std::string place = std::exchange(machine->record.unit, scope_name(machine->record.name));

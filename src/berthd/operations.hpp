@@ -61,6 +61,7 @@ private:
     using Leftovers = std::multimap<std::string, process::Cgroup>;
 
     void require_free(const Record &record, const std::string &place);
+    Task<void> outlive(std::string name);
     Task<void> start_unit(MachinePtr machine, std::vector<systemd::Property> properties,
                           Clock::time_point deadline);
     Task<void> await_unit(MachinePtr machine, Outcome<Done> started);
