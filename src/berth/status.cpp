@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // berth status: all there is to see of machines, for people.
+#include <net/if.h>
+
+#include <array>
 #include <cstdio>
 #include <format>
 #include <utility>
@@ -38,6 +41,7 @@ public:
             line("Class", text("Class"));
         line("Root", text("RootDirectory"));
         layers();
+        line("Iface", interfaces());
         addresses();
         operating_system();
         unit();
@@ -109,6 +113,16 @@ private:
             std::fputs(std::format("\t{:>8}  {}\n", "", value).c_str(), stdout);
         else
             line(title, value);
+    }
+
+    /// The links of the host that lead to it.
+    [[nodiscard]] std::string interfaces() const {
+        std::string names;
+        for (const std::int32_t index : property<std::vector<std::int32_t>>(properties_, "NetworkInterfaces"))
+            if (std::array<char, IF_NAMESIZE> name{};
+                ::if_indextoname(static_cast<unsigned>(index), name.data()) != nullptr)
+                names += (names.empty() ? "" : " ") + std::string(name.data());
+        return style::printable(names);
     }
 
     void addresses() {
