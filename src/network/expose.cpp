@@ -18,6 +18,7 @@
 #include "base/parse.hpp"
 #include "network/addresses.hpp"
 #include "network/links.hpp"
+#include "network/lock.hpp"
 #include "network/log.hpp"
 #include "network/ownership.hpp"
 #include "network/table.hpp"
@@ -48,7 +49,7 @@ public:
     explicit Exposing(const Request &request)
         : request_(request), owner_{.machine = request.machine, .netns = namespace_id(request.netns)},
           machine_(request.netns), machine_events_(request.netns),
-          table_(request.machine, request.plan.ports) {
+          table_(request.machine, request.plan.ports), claim_(claim_ports(request.plan.ports)) {
         for (const int group : {RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR})
             machine_events_.subscribe(group);
         for (const int group : {RTNLGRP_LINK, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE})
@@ -184,6 +185,7 @@ private:
     Netlink machine_;
     Netlink machine_events_;
     Table table_;
+    unique_fd claim_;
     Target target_;
     std::optional<Clock::time_point> due_;
     Clock::duration pause_ = settling;
