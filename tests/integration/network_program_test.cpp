@@ -5,7 +5,6 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-#include <algorithm>
 #include <set>
 #include <thread>
 
@@ -14,6 +13,7 @@
 #include "base/error.hpp"
 #include "runtime/network.hpp"
 #include "support/host_test.hpp"
+#include "support/links.hpp"
 #include "support/network_space.hpp"
 
 using namespace berth::test;
@@ -25,37 +25,9 @@ using testing::IsEmpty;
 
 namespace {
 
-/// A link as ip(8) shows it; empty when there is none.
-json link_in(const NetworkSpace *space, const std::string &name) {
-    const Words words{"ip", "-json", "-details", "link", "show", "dev", name};
-    const Outcome outcome = run(space != nullptr ? space->words(words) : words);
-    return outcome.status == 0 ? json::parse(outcome.out).at(0) : json();
-}
-
-json host_link(const std::string &name) {
-    return link_in(nullptr, name);
-}
-
-bool is_up(const json &link) {
-    const auto flags = link.at("flags").get<std::vector<std::string>>();
-    return std::ranges::contains(flags, "UP");
-}
-
 std::vector<std::string> names_in(const NetworkSpace &space) {
-    std::vector<std::string> names;
-    for (const json &link : json::parse(space.exec({"ip", "-json", "link"})))
-        names.push_back(link.at("ifname"));
-    return names;
+    return names_of(links_in(space.path()));
 }
-
-/// A veth pair of the host's that stands for hardware.
-class Wire {
-public:
-    Wire() { succeed({"ip", "link", "add", "wire0", "type", "veth", "peer", "name", "wire1"}); }
-    Wire(const Wire &) = delete;
-    Wire &operator=(const Wire &) = delete;
-    ~Wire() { (void)run({"ip", "link", "del", "wire1"}); }
-};
 
 class NetworkLinks : public HostTest {};
 
@@ -65,12 +37,12 @@ TEST_F(NetworkLinks, VethConnectsHostAndMachine) {
     const NetworkSpace space;
     const json made = json::parse(network_succeeds("setup", space, "web", R"("veth":true)"));
     const json outer = host_link("ve-web");
-    const json inner = link_in(&space, "host0");
+    const json inner = link_in(space.path(), "host0");
     ASSERT_FALSE(outer.is_null());
     ASSERT_FALSE(inner.is_null());
     EXPECT_EQ(made.at("interfaces"), json::array({outer.at("ifindex")}));
     EXPECT_TRUE(is_up(outer));
-    EXPECT_TRUE(is_up(link_in(&space, "lo")));
+    EXPECT_TRUE(is_up(link_in(space.path(), "lo")));
     EXPECT_EQ(outer.at("linkinfo").at("info_kind"), "veth");
 
     succeed({"ip", "addr", "add", "10.99.0.1/24", "dev", "ve-web"});
@@ -84,8 +56,8 @@ TEST_F(NetworkLinks, HardwareAddressesAreTheSameInEachRun) {
         NetworkSpace space;
         network_succeeds("setup", space, machine, R"("veth":true,"veth_extra":[["x1",""]])");
         std::vector<std::string> all;
-        for (const json &link :
-             {host_link("ve-" + machine), link_in(&space, "host0"), host_link("x1"), link_in(&space, "x1")})
+        for (const json &link : {host_link("ve-" + machine), link_in(space.path(), "host0"), host_link("x1"),
+                                 link_in(space.path(), "x1")})
             all.push_back(link.at("address"));
         network_succeeds("release", space, machine, R"("veth":true,"veth_extra":[["x1",""]])");
         return all;
@@ -191,11 +163,11 @@ TEST_F(NetworkLinks, MacvlanIsOnTopOfAnInterface) {
     const Wire wire;
     const NetworkSpace space;
     network_succeeds("setup", space, "web", R"("macvlan":[["wire0",""],["wire1","lan"]])");
-    const json link = link_in(&space, "mv-wire0");
+    const json link = link_in(space.path(), "mv-wire0");
     ASSERT_FALSE(link.is_null());
     EXPECT_EQ(link.at("linkinfo").at("info_kind"), "macvlan");
     EXPECT_EQ(link.at("linkinfo").at("info_data").at("mode"), "bridge");
-    EXPECT_FALSE(link_in(&space, "lan").is_null());
+    EXPECT_FALSE(link_in(space.path(), "lan").is_null());
 }
 
 TEST_F(NetworkLinks, IpvlanIsOnTopOfAnInterface) {
@@ -209,7 +181,7 @@ TEST_F(NetworkLinks, IpvlanIsOnTopOfAnInterface) {
     }
     succeed({"ip", "link", "del", "probe"});
     EXPECT_EQ(outcome.status, 0) << outcome.err;
-    EXPECT_EQ(link_in(&space, "iv-wire0").at("linkinfo").at("info_kind"), "ipvlan");
+    EXPECT_EQ(link_in(space.path(), "iv-wire0").at("linkinfo").at("info_kind"), "ipvlan");
 }
 
 TEST_F(NetworkLinks, FailureLeavesNothing) {

@@ -1,8 +1,16 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "peer_differences.hpp"
 
+#include <gtest/gtest.h>
+
+#include <fnmatch.h>
+
 #include <algorithm>
 #include <array>
+#include <map>
+#include <string>
+
+#include "base/parse.hpp"
 
 namespace berth::test {
 
@@ -79,6 +87,24 @@ constexpr std::array table{
     Difference{"state", "mount /var",
         "as above; device nodes in it are no devices"},
 };
+constexpr std::array link_table{
+    Difference{"veth users long bridge zone extra", "host * address",
+        "as constant as there, but by a hash of berth's own; a zone's bridge has an address that does not depend on who came first"},
+    Difference{"veth users long bridge zone extra macvlan", "inside * address",
+        "as above"},
+    Difference{"veth users long extra", "host * state",
+        "set up at once, so that a host without systemd-networkd reaches the machine, too"},
+    Difference{"zone", "host vz-* state",
+        "as above"},
+    Difference{"long", "host ve-* name",
+        "shortened by six digits of a hash in place of four, of letters and numbers alone"},
+    Difference{"bridge zone", "registered",
+        "the host's end of the machine's own link, not the bridge that machines share"},
+    Difference{"extra", "registered",
+        "all links that lead to the machine, not only that of --network-veth"},
+    Difference{"space", "sys *",
+        "/sys is that of the network that is entered, not that of the host"},
+};
 constexpr std::array option_table{
     OptionDifference{"Mounts", "OptionalSourceIsLeftOut", "--bind=-/PATH:…",
         "a `-` in front makes the mount optional; there it is part of the path"},
@@ -146,13 +172,57 @@ constexpr std::array option_table{
         "as above"},
     OptionDifference{"Users", "ChownOfLayers", "-x --private-users-ownership=chown",
         "layers are never written to; there a copy is made, of which the owners are changed"},
+    OptionDifference{"NetworkOptions", "PortImpliesPrivate", "--port=",
+        "implies --private-network; there it is refused without one of the options that make a network"},
 };
 // clang-format on
+
+/// Keys whose values differ, and how.
+std::map<std::string, std::string> compared(const Facts &ours, const Facts &theirs) {
+    std::map<std::string, std::string> differences;
+    const auto value_in = [](const Facts &facts, const std::string &key) {
+        const auto found = facts.find(key);
+        return found == facts.end() ? std::string("(none)") : "\"" + found->second + "\"";
+    };
+    for (const Facts *facts : {&ours, &theirs})
+        for (const auto &[key, value] : *facts)
+            if (const auto mine = value_in(ours, key), others = value_in(theirs, key); mine != others)
+                differences[key] = "berth " + mine + ", systemd-nspawn " + others;
+    return differences;
+}
+
+bool is_about(const Difference &difference, const std::string &variant) {
+    return difference.variants.empty()
+           || std::ranges::contains(berth::split(difference.variants, ' '), variant);
+}
+
+bool matches(const Difference &difference, const std::string &key) {
+    return ::fnmatch(std::string(difference.key).c_str(), key.c_str(), 0) == 0;
+}
 
 } // namespace
 
 std::span<const Difference> peer_differences() {
     return table;
+}
+
+std::span<const Difference> link_differences() {
+    return link_table;
+}
+
+void expect_differences(const Facts &ours, const Facts &theirs, std::span<const Difference> known,
+                        const std::string &variant) {
+    const auto found = compared(ours, theirs);
+    for (const auto &[key, values] : found)
+        EXPECT_TRUE(std::ranges::any_of(
+            known, [&](const Difference &one) { return is_about(one, variant) && matches(one, key); }))
+            << "a difference that is not in the table: " << key << ": " << values;
+    for (const Difference &one : known)
+        if (is_about(one, variant)) {
+            EXPECT_TRUE(
+                std::ranges::any_of(found, [&](const auto &entry) { return matches(one, entry.first); }))
+                << "in the table, but no difference any more: " << one.key;
+        }
 }
 
 std::span<const OptionDifference> option_differences() {

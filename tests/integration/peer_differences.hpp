@@ -3,17 +3,28 @@
 #pragma once
 
 #include <span>
+#include <string>
 #include <string_view>
+
+#include "support/probe.hpp"
 
 namespace berth::test {
 
 struct Difference {
-    std::string_view variants; ///< of peer_test.cpp, separated by blanks; empty for all
+    std::string_view variants; ///< of the test's, separated by blanks; empty for all
     std::string_view key;      ///< of Facts; a pattern as of fnmatch(3)
     std::string_view reason;
 };
 
+/// Of peer_test.cpp.
 [[nodiscard]] std::span<const Difference> peer_differences();
+/// Of network_peer_test.cpp.
+[[nodiscard]] std::span<const Difference> link_differences();
+
+/// Fails the test where the two differ and `known` does not have it for the variant, and where
+/// `known` has something that is no difference any more.
+void expect_differences(const Facts &ours, const Facts &theirs, std::span<const Difference> known,
+                        const std::string &variant);
 
 /// A row of the tables of options of which systemd-nspawn makes something else.
 struct OptionDifference {
