@@ -25,6 +25,7 @@ constexpr std::uint32_t highest = 0x6FFF0000U;
 constexpr int attempts = 128;
 
 constexpr const char *folder = "/run/systemd/nspawn-uid";
+constexpr const char *turn_file = "/run/berth/users.lock";
 
 bool may_be_picked(std::uint32_t base) {
     return base >= lowest && base <= highest && range_base(base) == base;
@@ -52,6 +53,16 @@ bool is_somebodys(std::uint32_t base) {
     });
 }
 
+/// What launchers lock while they pick. Nobody but root may open it: a lock on what all may read, all
+/// may hold.
+unique_fd open_turn() {
+    std::filesystem::create_directories(std::filesystem::path(turn_file).parent_path());
+    unique_fd turn(::open(turn_file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+    if (!turn)
+        fail_errno("opening {}", turn_file);
+    return turn;
+}
+
 } // namespace
 
 bool IdRange::take(std::uint32_t base) {
@@ -64,14 +75,12 @@ bool IdRange::take(std::uint32_t base) {
 
 IdRange::IdRange(std::uint32_t wanted, std::string_view name) {
     std::filesystem::create_directories(folder);
-    const unique_fd turn(::open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!turn)
-        fail_errno("opening {}", folder);
+    const unique_fd turn = open_turn();
     // Looking at a lock takes it for a moment: nobody shall find a range taken for that alone.
     if (::flock(turn.get(), LOCK_EX | LOCK_NB) == 0)
         remove_stale_locks(folder);
     if (::flock(turn.get(), LOCK_SH) < 0)
-        fail_errno("locking {}", folder);
+        fail_errno("locking {}", turn_file);
     for (int attempt = 0; attempt < attempts; ++attempt) {
         std::uint32_t candidate = 0;
         if (attempt == 0)

@@ -172,8 +172,6 @@ constexpr std::array option_table{
         "as above"},
     OptionDifference{"Users", "ChownOfLayers", "-x --private-users-ownership=chown",
         "layers are never written to; there a copy is made, of which the owners are changed"},
-    OptionDifference{"NetworkOptions", "PortImpliesPrivate", "--port=",
-        "implies --private-network; there it is refused without one of the options that make a network"},
 };
 // clang-format on
 
