@@ -41,6 +41,8 @@ void add_files(HostState &state, std::string_view kind, const fs::path &folder, 
         std::error_code gone;
         if (kind == "cgroup" && !at->is_directory(gone))
             continue;
+        if (at->path().extension() == ".lock" && at->is_regular_file(gone))
+            continue; // made once, to be locked by all
         if (!but_of.empty() && at->path().native().contains(but_of)) {
             at.disable_recursion_pending();
             continue;
