@@ -21,7 +21,7 @@ public:
     }
 
 private:
-    static constexpr int free = 3; ///< quick ones in a row that cost nothing
+    static constexpr int free = 20; ///< quick ones in a row that cost nothing
     Clock::time_point booted_;
     int quick_ = 0;
 };

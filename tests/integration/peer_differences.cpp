@@ -118,6 +118,8 @@ constexpr std::array option_table{
         "the layer that is written to must be on the host: no work folder is made in the tree"},
     OptionDifference{"Mounts", "LaterCoversEarlier", "--tmpfs=PLACE --bind=…:PLACE",
         "the later option is on top; there it is the tmpfs"},
+    OptionDifference{"Mounts", "TmpfsWordsOfTheMount", "--tmpfs=PLACE:noatime",
+        "times of access are not kept then; there they are all the same"},
     OptionDifference{"Mounts", "BelowProc", "--bind=FILE:/proc/…",
         "works with any file; there with none that the machine itself does not see"},
     OptionDifference{"ProcessOptions", "CapabilitiesOfRoot", "(none)",
