@@ -51,7 +51,7 @@ bool is_script(int fd) {
 
 /// Whether user `id` is root in the machine's user namespace or in one above it (in which we see it).
 /// Says in words which.
-bool counts_for(const Subject &subject, const IdMap &users, std::uint32_t id, std::string &words) {
+bool counts_for(const Subject &subject, const id_map::Map &users, std::uint32_t id, std::string &words) {
     const unique_fd own = ns::open(subject.pid, *ns::find_kind("user"));
     const unique_fd ours = ns::open(::getpid(), *ns::find_kind("user"));
     const bool apart = own && ours && ns::id_of(own.get()) != ns::id_of(ours.get());
@@ -60,7 +60,7 @@ bool counts_for(const Subject &subject, const IdMap &users, std::uint32_t id, st
                       : "root of the host, whose user namespace the machine is in: they count";
         return true;
     }
-    if (apart && outside_of(users, 0) == id) {
+    if (apart && id_map::outside_of(users, 0) == id) {
         words = std::format("{}, who is root of the machine's user namespace: they count", id);
         return true;
     }
@@ -88,7 +88,7 @@ exec_rules::Set set_of(const CapabilitiesPtr &found, cap_flag_t flag) {
     return set;
 }
 
-void read_capabilities(const Subject &subject, int fd, const IdMap &users, InspectedFile &file) {
+void read_capabilities(const Subject &subject, int fd, const id_map::Map &users, InspectedFile &file) {
     // The kernel tells the owner as our user namespace has him, ID-mapped mounts reckoned in.
     const CapabilitiesPtr found(::cap_get_file(path_of(fd).c_str()));
     exec_rules::FileCapabilities result;
@@ -139,11 +139,11 @@ InspectedFile look_at_file(const Subject &subject) {
         fail("--file={}: looking at it: {}", subject.file, errno_text(errno));
     if (!S_ISREG(st.st_mode))
         fail("--file={}: that is not a regular file in machine {}", subject.file, subject.name);
-    const IdMap users = parse_id_map(read_proc(subject, "uid_map"));
-    const IdMap groups = parse_id_map(read_proc(subject, "gid_map"));
+    const id_map::Map users = id_map::parse(read_proc(subject, "uid_map"));
+    const id_map::Map groups = id_map::parse(read_proc(subject, "gid_map"));
     InspectedFile file;
-    file.owner = inside_of(users, st.st_uid);
-    file.group = inside_of(groups, st.st_gid);
+    file.owner = id_map::inside_of(users, st.st_uid);
+    file.group = id_map::inside_of(groups, st.st_gid);
     file.nosuid = (mount.f_flag & ST_NOSUID) != 0;
     file.script = is_script(fd.get());
     read_mode(st, file);

@@ -58,16 +58,16 @@ struct Table {
     ordered_json json = ordered_json::array();
 };
 
-ordered_json json_of(const IdMap &map) {
+ordered_json json_of(const id_map::Map &map) {
     auto ranges = ordered_json::array();
-    for (const IdRange &range : map)
+    for (const id_map::Range &range : map)
         ranges.push_back({{"inside", range.inside}, {"outside", range.outside}, {"count", range.count}});
     return ranges;
 }
 
 std::string add_maps(const Subject &subject, int user_namespace, ordered_json &json) {
-    const IdMap users = parse_id_map(read_proc(subject, "uid_map"));
-    const IdMap groups = parse_id_map(read_proc(subject, "gid_map"));
+    const id_map::Map users = id_map::parse(read_proc(subject, "uid_map"));
+    const id_map::Map groups = id_map::parse(read_proc(subject, "gid_map"));
     const uid_t creator = ns::creator_of(user_namespace);
     json["uid_map"] = json_of(users);
     json["gid_map"] = json_of(groups);

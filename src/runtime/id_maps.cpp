@@ -8,10 +8,9 @@
 
 namespace berth {
 
-std::vector<user_namespace::Range> IdMaps::ranges_with(std::vector<Guest> guests,
-                                                       std::uint32_t Guest::*id) const {
+std::vector<id_map::Range> IdMaps::ranges_with(std::vector<Guest> guests, std::uint32_t Guest::*id) const {
     std::ranges::sort(guests, {}, &Guest::inside);
-    std::vector<user_namespace::Range> ranges;
+    std::vector<id_map::Range> ranges;
     std::uint32_t next = 0;
     const auto own_until = [&](std::uint32_t end) {
         if (end > next)
@@ -37,7 +36,7 @@ user_namespace::Maps IdMaps::of_machine(const std::vector<Guest> &guests) const 
 int IdMaps::namespace_for(std::uint32_t tree_base) {
     unique_fd &made = namespaces_[tree_base];
     if (!made) {
-        const user_namespace::Range range{.inside = tree_base, .outside = base_, .count = count_};
+        const id_map::Range range{.inside = tree_base, .outside = base_, .count = count_};
         made = user_namespace::make({.users = {range}, .groups = {range}});
     }
     return made.get();

@@ -56,8 +56,8 @@ private:
     /// A namespace that maps a range from `tree_base` on to ours.
     int namespace_for(std::uint32_t tree_base);
     /// The map of users or, with `id` their member for it, of groups.
-    [[nodiscard]] std::vector<user_namespace::Range> ranges_with(std::vector<Guest> guests,
-                                                                 std::uint32_t Guest::*id) const;
+    [[nodiscard]] std::vector<id_map::Range> ranges_with(std::vector<Guest> guests,
+                                                         std::uint32_t Guest::*id) const;
 
     std::uint32_t base_;
     std::uint32_t count_;

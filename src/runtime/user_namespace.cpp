@@ -20,9 +20,9 @@ namespace berth::user_namespace {
 
 namespace {
 
-void write_map(pid_t pid, const char *name, const std::vector<Range> &ranges) {
+void write_map(pid_t pid, const char *name, const id_map::Map &ranges) {
     std::string text;
-    for (const Range &range : ranges)
+    for (const id_map::Range &range : ranges)
         text += std::format("{} {} {}\n", range.inside, range.outside, range.count);
     const std::string path = std::format("/proc/{}/{}", pid, name);
     const unique_fd fd(::open(path.c_str(), O_WRONLY | O_CLOEXEC));

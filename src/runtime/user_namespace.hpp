@@ -4,24 +4,15 @@
 
 #include <sys/types.h>
 
-#include <cstdint>
-#include <vector>
-
+#include "base/id_map.hpp"
 #include "base/unique_fd.hpp"
 
 namespace berth::user_namespace {
 
-/// `count` IDs from `inside` on, which are those from `outside` on in the parent.
-struct Range {
-    std::uint32_t inside = 0;
-    std::uint32_t outside = 0;
-    std::uint32_t count = 0;
-};
-
 /// The same map for users and groups.
 struct Maps {
-    std::vector<Range> users;
-    std::vector<Range> groups;
+    id_map::Map users;
+    id_map::Map groups;
 };
 
 /// Writes the maps of the namespace that `pid`, a child of ours, was born into.

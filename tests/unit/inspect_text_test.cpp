@@ -14,22 +14,23 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 
 TEST(InspectIdMap, IsReadAndFoundBothWays) {
-    const IdMap map = parse_id_map("         0     524288      65536\n     70000       1000          1\n");
+    const id_map::Map map =
+        id_map::parse("         0     524288      65536\n     70000       1000          1\n");
     ASSERT_EQ(map.size(), 2U);
-    EXPECT_EQ(outside_of(map, 0), 524288U);
-    EXPECT_EQ(outside_of(map, 65535), 589823U);
-    EXPECT_EQ(outside_of(map, 65536), std::nullopt);
-    EXPECT_EQ(inside_of(map, 1000), 70000U);
-    EXPECT_EQ(inside_of(map, 1001), std::nullopt);
+    EXPECT_EQ(id_map::outside_of(map, 0), 524288U);
+    EXPECT_EQ(id_map::outside_of(map, 65535), 589823U);
+    EXPECT_EQ(id_map::outside_of(map, 65536), std::nullopt);
+    EXPECT_EQ(id_map::inside_of(map, 1000), 70000U);
+    EXPECT_EQ(id_map::inside_of(map, 1001), std::nullopt);
     EXPECT_THAT(in_words(map, "users"), ElementsAre("users: 0 to 65535 inside are 524288 to 589823 outside",
                                                     "and: 70000 inside is 1000 outside"));
 }
 
 TEST(InspectIdMap, OfTheFirstNamespaceAndOfAnEmptyOne) {
-    EXPECT_THAT(in_words(parse_id_map("0 0 4294967295\n"), "groups"),
+    EXPECT_THAT(in_words(id_map::parse("0 0 4294967295\n"), "groups"),
                 ElementsAre("groups: the same inside as outside"));
-    EXPECT_THAT(in_words(parse_id_map(""), "users"), ElementsAre("users: none is mapped"));
-    EXPECT_THAT(error_of([] { (void)parse_id_map("0 1\n"); }), HasSubstr("\"0 1\""));
+    EXPECT_THAT(in_words(id_map::parse(""), "users"), ElementsAre("users: none is mapped"));
+    EXPECT_THAT(error_of([] { (void)id_map::parse("0 1\n"); }), HasSubstr("\"0 1\""));
 }
 
 TEST(InspectText, ColumnsAreAlignedAndControlCharactersShown) {
