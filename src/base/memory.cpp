@@ -6,6 +6,13 @@
 #include <unistd.h>
 
 #include <cstdint>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "base/error.hpp"
+#include "base/io.hpp"
+#include "base/parse.hpp"
 
 namespace berth {
 
@@ -31,6 +38,20 @@ int release_object(dl_phdr_info *object, std::size_t /*size*/, void *data) {
 void release_code_pages() noexcept {
     auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
     ::dl_iterate_phdr(release_object, &page);
+}
+
+void forget_arguments() {
+    const std::string text = read_file("/proc/self/stat");
+    const std::vector<std::string> fields = split(std::string_view(text).substr(text.rfind(')') + 2), ' ');
+    // proc_pid_stat(5): fields 48 to 51 are arg_start, arg_end, env_start and env_end; ours begin with 3
+    for (const std::size_t at : {48 - 3, 50 - 3}) {
+        if (fields.size() <= at + 1)
+            fail("/proc/self/stat is not as proc_pid_stat(5) has it");
+        const std::uint64_t begin = parse_unsigned(fields[at]).value_or(0);
+        const std::uint64_t end = parse_unsigned(fields[at + 1]).value_or(0);
+        if (begin != 0 && end > begin) // NOLINTNEXTLINE(performance-no-int-to-ptr): the kernel's word
+            std::memset(reinterpret_cast<void *>(begin), 0, end - begin);
+    }
 }
 
 } // namespace berth

@@ -8,4 +8,8 @@ namespace berth {
 /// little.
 void release_code_pages() noexcept;
 
+/// Overwrites our command line and the environment that we were started with, which others may be able to
+/// read. To be called where nothing refers to them any more: after clearenv(3).
+void forget_arguments();
+
 } // namespace berth

@@ -6,6 +6,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <array>
+#include <climits>
 #include <filesystem>
 #include <format>
 
@@ -14,18 +16,33 @@
 
 namespace berth::rooted {
 
-unique_fd try_open(int root, std::string_view path, int flags, mode_t mode) noexcept {
+namespace {
+
+unique_fd resolve(int root, std::string_view path, int flags, mode_t mode, __u64 more) noexcept {
     const std::string text(path.empty() ? std::string_view(".") : path);
     open_how how{};
     how.flags = static_cast<__u64>(flags) | O_CLOEXEC | ((flags & O_PATH) != 0 ? 0U : O_NOCTTY);
     how.mode = mode;
-    how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
+    how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | more;
     // EAGAIN: a rename or mount raced with the look-up of ".."; openat2(2) says to try again.
     for (int tries = 0;; ++tries) {
         const long fd = ::syscall(SYS_openat2, root, text.c_str(), &how, sizeof how);
         if (fd >= 0 || errno != EAGAIN || tries == 32)
             return unique_fd(static_cast<int>(fd));
     }
+}
+
+} // namespace
+
+unique_fd try_open(int root, std::string_view path, int flags, mode_t mode) noexcept {
+    return resolve(root, path, flags, mode, 0);
+}
+
+unique_fd open_plain(int root, std::string_view path, int flags) {
+    unique_fd fd = resolve(root, path, flags, 0, RESOLVE_NO_SYMLINKS);
+    if (!fd)
+        fail_errno("opening {} in the tree", path);
+    return fd;
 }
 
 unique_fd open(int root, std::string_view path, int flags, mode_t mode) {
@@ -90,6 +107,28 @@ std::optional<std::string> read_file(int root, std::string_view path, std::size_
     if (!fd)
         fail_errno("opening {} in the tree", path);
     return read_all(fd.get(), path, limit);
+}
+
+void change_directory(int root, std::string_view path) {
+    const unique_fd directory = try_open(root, path, O_PATH | O_DIRECTORY);
+    if (!directory)
+        fail_errno("entering {} in the tree", path);
+    change_directory_to(directory.get(), path);
+}
+
+void change_directory_to(int directory, std::string_view what) {
+    if (::fchdir(directory) < 0)
+        fail_errno("entering {} in the tree", what);
+    require_inside(what);
+}
+
+void require_inside(std::string_view what) {
+    // Not by getcwd(3), which goes up by itself where the kernel says "(unreachable)".
+    std::array<char, PATH_MAX> path{};
+    if (::syscall(SYS_getcwd, path.data(), path.size()) < 0)
+        fail_errno("entering {} in the tree", what);
+    if (path.front() != '/')
+        fail_code(EXDEV, "entering {}, which is not in the tree", what);
 }
 
 bool is_executable(int root, std::string_view path) noexcept {

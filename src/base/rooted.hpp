@@ -21,6 +21,9 @@ namespace berth::rooted {
 /// As try_open(); throws Error naming the path.
 [[nodiscard]] unique_fd open(int root, std::string_view path, int flags, mode_t mode = 0);
 
+/// As open(), for a path on which there must be no link at all.
+[[nodiscard]] unique_fd open_plain(int root, std::string_view path, int flags);
+
 /// Opens the directory `path` (O_PATH), making it and its parents with `mode` where missing.
 /// Symlinks are followed within the tree. Throws ENOTDIR when something else is in the way.
 [[nodiscard]] unique_fd make_directory(int root, std::string_view path, mode_t mode = 0755);
@@ -33,6 +36,16 @@ namespace berth::rooted {
 /// device or a socket in its place is refused without being opened for reading.
 [[nodiscard]] std::optional<std::string> read_file(int root, std::string_view path,
                                                    std::size_t limit = 1024UL * 1024);
+
+/// Makes the directory `path` our working directory, as whoever we are by now. Throws Error where it is,
+/// or leads by links, out of what our root shows: then the host's tree would lie above it.
+void change_directory(int root, std::string_view path);
+
+/// The same for a directory that is open, which `what` names.
+void change_directory_to(int directory, std::string_view what);
+
+/// Throws EXDEV, naming `what`, unless our working directory is within what our root shows.
+void require_inside(std::string_view what);
 
 /// True when `path` exists and is an executable regular file.
 [[nodiscard]] bool is_executable(int root, std::string_view path) noexcept;

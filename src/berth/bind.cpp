@@ -24,7 +24,7 @@ std::string absolute(const std::string &path) {
 Machine open_running(const std::string &name) {
     if (name == ".host")
         fail("the host is no machine to mount into: use mount(8)");
-    return open_machine(name);
+    return open_machine(name, join::Look::to_mount);
 }
 
 bool is_device(const std::string &path) {

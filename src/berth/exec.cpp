@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // berth exec and berth shell: a command inside a machine, with our terminal or our stdio.
-#include <unistd.h>
-
 #include <cstdio>
 #include <cstdlib>
 #include <format>
@@ -38,8 +36,10 @@ std::vector<std::string> environment_of(const users::User &user, const std::vect
     return environment;
 }
 
-bool on_terminal() {
-    return ::isatty(STDIN_FILENO) == 1 && ::isatty(STDOUT_FILENO) == 1;
+Terminal terminal_for(const Settings &settings) {
+    if (settings.pty)
+        return *settings.pty ? Terminal::all : Terminal::none;
+    return usual_terminal();
 }
 
 join::Command command_for(const Machine &machine, const Settings &settings, const std::string &user) {
@@ -58,10 +58,10 @@ std::string last_part(const std::string &path) {
 
 int exec(const Invocation &invocation) {
     const Settings &settings = invocation.settings;
-    const Machine machine = open_machine(invocation.arguments.front());
+    const Machine machine = open_machine(invocation.arguments.front(), join::Look::to_run);
     join::Command command = command_for(machine, settings, settings.user);
     command.words.assign(invocation.arguments.begin() + 1, invocation.arguments.end());
-    return run_session(machine.target, command, settings.pty.value_or(on_terminal()));
+    return run_session(joining(machine.target, command), terminal_for(settings));
 }
 
 int shell(const Invocation &invocation) {
@@ -72,7 +72,7 @@ int shell(const Invocation &invocation) {
         user = name.substr(0, at);
         name.erase(0, at + 1);
     }
-    const Machine machine = open_machine(name);
+    const Machine machine = open_machine(name, join::Look::to_run);
     join::Command command = command_for(machine, settings, user);
     if (command.working_directory.empty()) {
         command.working_directory = command.user.home;
@@ -84,13 +84,13 @@ int shell(const Invocation &invocation) {
         command.words = {command.user.shell.empty() ? fallback_shell : command.user.shell};
         command.name = "-" + last_part(command.words.front());
     }
-    const bool pty = settings.pty.value_or(on_terminal());
-    const bool talk = pty && !settings.quiet;
+    const Terminal terminal = terminal_for(settings);
+    const bool talk = terminal != Terminal::none && !settings.quiet;
     const std::string what = name.empty() || name == ".host" ? "the local host" : "machine " + name;
     if (talk)
         std::printf("Connected to %s. Press ^] three times within 1s to exit session.\n", what.c_str());
     std::fflush(stdout);
-    const int code = run_session(machine.target, command, pty);
+    const int code = run_session(joining(machine.target, command), terminal);
     if (talk)
         std::printf("Connection to %s terminated.\n", what.c_str());
     return code;

@@ -16,6 +16,6 @@ struct Machine {
 };
 
 /// Opens the machine `name`; the host itself for "" and ".host". Throws Error that says what to do.
-[[nodiscard]] Machine open_machine(const std::string &name);
+[[nodiscard]] Machine open_machine(const std::string &name, join::Look look);
 
 } // namespace berth::cli

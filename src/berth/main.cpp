@@ -8,27 +8,35 @@
 #include <cstring>
 #include <string_view>
 
+#include "base/own_copy.hpp"
 #include "build.hpp"
 
 namespace {
 
-/// The path of one of our programs, put together at build time.
+/// One of our programs; its path is put together at build time.
 struct Program {
+    const char *name;
+    bool enters; ///< machines
+    std::array<char, 256> folder{};
     std::array<char, 256> path{};
 
-    consteval explicit Program(std::string_view name) {
+    consteval Program(const char *program, bool enters_machines) : name(program), enters(enters_machines) {
         char *end = path.data();
-        for (const std::string_view part : {berth::build::libexecdir, std::string_view("/"), name})
+        for (const std::string_view part :
+             {berth::build::libexecdir, std::string_view("/"), std::string_view(program)})
             for (const char c : part)
                 *end++ = c;
+        end = folder.data();
+        for (const char c : std::string_view(berth::build::libexecdir))
+            *end++ = c;
     }
 };
 
-constexpr Program run("berth-run");
-constexpr Program exec("berth-exec");
-constexpr Program config("berth-config");
-constexpr Program ns("berth-ns");
-constexpr Program ctl("berth-ctl");
+constexpr Program run("berth-run", true);
+constexpr Program exec("berth-exec", true);
+constexpr Program config("berth-config", false);
+constexpr Program ns("berth-ns", true);
+constexpr Program ctl("berth-ctl", false);
 
 void say(const char *text) {
     // When even this fails nothing is left to do.
@@ -36,6 +44,8 @@ void say(const char *text) {
 }
 
 int become(const Program &program, char **argv) {
+    if (program.enters) // it sees to it itself where this does not work, or has no need to
+        berth::own_copy::become(program.folder.data(), program.name, argv, environ);
     ::execv(program.path.data(), argv);
     const char *reason = ::strerrordesc_np(errno);
     say("berth: starting ");

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/error.hpp"
+#include "base/own_copy.hpp"
 #include "berth/ns_enter.hpp"
 #include "berth/ns_hold.hpp"
 #include "berth/ns_list.hpp"
@@ -50,6 +51,7 @@ int release(const Words &words, const Settings &settings) {
 int enter(const Words &words, const Settings &settings) {
     if (words.size() < 2)
         fail("usage: berth ns enter NAME|MACHINE|PID|PATH [-- COMMAND…]");
+    own_copy::require();
     const ns::Kinds wanted = ns::parse_kinds(settings.kinds);
     const ns::Target target = ns::is_held(words[1])
                                   ? ns::open_held(words[1], wanted)

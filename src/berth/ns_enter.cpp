@@ -3,27 +3,31 @@
 
 #include <fcntl.h>
 #include <grp.h>
-#include <poll.h>
 #include <sched.h>
-#include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
+#include <chrono>
 #include <format>
 #include <optional>
 
 #include "base/error.hpp"
 #include "base/pidfd.hpp"
+#include "berth/session.hpp"
 #include "berth/style.hpp"
 #include "runtime/capabilities.hpp"
+#include "runtime/entering.hpp"
 #include "runtime/namespaces.hpp"
+#include "runtime/protocol.hpp"
 
 namespace berth::ns {
 
 namespace {
+
+/// For each step on the way to the command's exec.
+constexpr std::chrono::seconds deadline{60};
 
 bool has(const Target &target, std::string_view kind) {
     return std::ranges::contains(target.members, kind,
@@ -81,7 +85,7 @@ void join_all(const Target &target, const Borders &borders) {
         }
 }
 
-int become(const std::vector<std::string> &command) {
+[[noreturn]] void execute(const std::vector<std::string> &command) {
     std::vector<std::string> words = command;
     std::vector<char *> pointers;
     for (std::string &word : words)
@@ -89,89 +93,112 @@ int become(const std::vector<std::string> &command) {
     pointers.push_back(nullptr);
     ::execvp(pointers.front(), pointers.data());
     const int code = errno;
-    cli::style::complain(std::format("starting {}: {}", command.front(), errno_text(code)));
-    return code == ENOENT ? 127 : 126;
+    throw join::StartError(std::format("starting {}: {}", command.front(), errno_text(code)), code);
 }
 
-/// Signals that are for the command when they come to us.
-sigset_t handled_signals() {
-    sigset_t set;
-    ::sigemptyset(&set);
-    for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGCHLD})
-        ::sigaddset(&set, signal);
-    return set;
+/// In namespaces that leave it a process of ours alone.
+[[noreturn]] void become(const Target &target, const Borders &borders,
+                         const std::vector<std::string> &command) {
+    join_all(target, borders);
+    if (borders.bounding)
+        capabilities::limit_to(*borders.bounding);
+    execute(command);
 }
 
-/// Hands signals on until the process ends. Those of the terminal it gets itself.
-int attend(int process, const sigset_t &signals) {
-    for (;;) {
-        siginfo_t end{};
-        if (::waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(process), &end, WEXITED | WNOHANG) < 0)
-            fail_errno("waiting for the command");
-        if (end.si_pid != 0 || end.si_code != 0)
-            return end.si_code == CLD_EXITED ? end.si_status : 128 + end.si_status;
-        siginfo_t info{};
-        const int signal = ::sigwaitinfo(&signals, &info);
-        if (signal > 0 && signal != SIGCHLD && info.si_code != SI_KERNEL)
-            pidfd::send_signal(process, signal);
+/// The intermediate process. What those inside can see and trace never has more than they, nor anything open.
+void enter_and_fork(const Target &target, const Borders &borders, const std::vector<std::string> &command,
+                    const join::Stdio &stdio, int socket) {
+    entering::die_with_parent(socket);
+    ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    join_all(target, borders);
+    entering::put_stdio(stdio);
+    entering::close_others({socket, stdio.terminal});
+    if (borders.bounding)
+        capabilities::limit_to(*borders.bounding);
+    entering::reset_signals();
+    const namespaces::Child child = entering::fork_for_parent();
+    if (child.pid != 0) {
+        protocol::send(socket, protocol::Kind::born, 0, {}, {child.pidfd.get()});
+        return;
+    }
+    entering::run_child(socket, [&] {
+        entering::lead_session(stdio.terminal);
+        entering::die_with_parent(socket);
+        protocol::send(socket, protocol::Kind::prepared);
+        execute(command);
+    });
+}
+
+void reap(int pidfd) {
+    siginfo_t info{};
+    while (::waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(pidfd), &info, WEXITED) < 0
+           && errno == EINTR) {
     }
 }
 
-void die_with_parent(int parent) {
-    if (::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
-        fail_errno("asking to be killed with berth");
-    // It may have died before; its pid says nothing in another pid namespace, its end of a pipe does.
-    pollfd entry{.fd = parent, .events = 0, .revents = 0};
-    if (::poll(&entry, 1, 0) > 0)
-        ::_exit(1);
-}
-
-/// Only children are born into a pid namespace that is entered.
-int run_child(const Borders &borders, const std::vector<std::string> &command, const Target &target) {
-    const sigset_t signals = handled_signals();
-    sigset_t before;
-    ::sigprocmask(SIG_BLOCK, &signals, &before);
-    std::array<int, 2> ends{};
-    if (::pipe2(ends.data(), O_CLOEXEC) < 0)
-        fail_errno("creating a pipe");
-    const unique_fd theirs(ends[0]);
-    unique_fd ours(ends[1]);
-    namespaces::Child child;
-    try {
-        child = namespaces::fork_into(0);
-    } catch (const Error &error) {
-        if (error.code() != ENOMEM)
-            throw;
+[[noreturn]] void rethrow(const protocol::Message &failure, bool executing, const Target &target) {
+    if (failure.code == ENOMEM && has(target, "pid"))
         fail_code(ENOMEM,
                   "starting a process in the pid namespace of {}, where nothing can start once the first "
                   "process has ended",
                   target.what);
+    if (executing)
+        throw join::StartError(failure.text, failure.code);
+    throw Error(failure.text, failure.code);
+}
+
+/// Only children are born into a pid namespace that is entered.
+join::Process start(const Target &target, const Borders &borders, const std::vector<std::string> &command,
+                    const join::Stdio &stdio) {
+    auto [ours, theirs] = protocol::make_pair();
+    const namespaces::Child intermediate = namespaces::fork_into(0);
+    if (intermediate.pid == 0) {
+        ours.reset();
+        entering::run_child(theirs.get(),
+                            [&] { enter_and_fork(target, borders, command, stdio, theirs.get()); });
     }
-    if (child.pid != 0)
-        return attend(child.pidfd.get(), signals);
-    ours.reset();
-    ::sigprocmask(SIG_SETMASK, &before, nullptr);
-    try {
-        if (borders.bounding)
-            capabilities::limit_to(*borders.bounding);
-        die_with_parent(theirs.get());
-        ::_exit(become(command));
-    } catch (const std::exception &error) {
-        cli::style::complain(error.what());
+    theirs.reset();
+    unique_fd born;
+    bool executing = false;
+    std::optional<protocol::Message> failure;
+    for (bool over = false; !over;) {
+        protocol::Message message = protocol::receive(ours.get(), deadline);
+        switch (message.kind) {
+        case protocol::Kind::born:
+            if (!message.fds.empty())
+                born = std::move(message.fds.front());
+            break;
+        case protocol::Kind::prepared: executing = true; break;
+        case protocol::Kind::failed: failure = std::move(message); break;
+        default: over = true;
+        }
     }
-    ::_exit(1);
+    reap(intermediate.pidfd.get());
+    if (failure && born)
+        reap(born.get());
+    if (failure)
+        rethrow(*failure, executing, target);
+    if (!born)
+        fail("the process that was to enter the namespaces of {} ended without a word", target.what);
+    return {std::move(born), {}};
 }
 
 } // namespace
 
 int enter(const Target &target, const std::vector<std::string> &command) {
     const Borders borders = borders_of(target);
-    join_all(target, borders);
-    if (has(target, "pid"))
-        return run_child(borders, command, target);
-    if (borders.bounding)
-        capabilities::limit_to(*borders.bounding);
-    return become(command);
+    // What can be traced by those inside, or is a program of theirs, is not given our terminal.
+    if (has(target, "pid") || has(target, "mnt"))
+        return cli::run_session(
+            {.open_pty = [] { return terminal::open_pty(); },
+             .start = [&](const join::Stdio &stdio) { return start(target, borders, command, stdio); }},
+            cli::usual_terminal());
+    try {
+        become(target, borders, command);
+    } catch (const join::StartError &error) {
+        cli::style::complain(error.what());
+        return error.exit_code();
+    }
 }
 
 } // namespace berth::ns

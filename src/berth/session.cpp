@@ -3,6 +3,7 @@
 
 #include <signal.h>
 #include <sys/epoll.h>
+#include <unistd.h>
 
 #include <array>
 #include <optional>
@@ -11,6 +12,7 @@
 #include "base/pidfd.hpp"
 #include "berth/style.hpp"
 #include "runtime/terminal.hpp"
+#include "runtime/terminal_relay.hpp"
 
 namespace berth::cli {
 
@@ -37,12 +39,17 @@ public:
         ::signal(SIGPIPE, SIG_IGN);
     }
 
-    int run(const join::Target &target, const join::Command &command, bool pty) {
+    int run(const Start &start, Terminal mode) {
+        const bool pty = mode != Terminal::none;
         if (pty)
-            pty_ = join::open_pty(target);
-        join::Process process = join::start(target, command, pty_.slave.get());
+            pty_ = start.open_pty();
+        else if (!start.is_ours)
+            relay_.emplace();
+        join::Process process = start.start(stdio(mode));
         pty_.slave.reset();
         process_ = &process;
+        if (relay_)
+            relay_->begin(event_.get());
         sd_event_source *ended = nullptr;
         require(sd_event_add_io(event_.get(), &ended, process.pidfd(), EPOLLIN, on_ended, this));
         ended_.reset(ended);
@@ -52,10 +59,21 @@ public:
                              [this](terminal::End end) { guarded([&] { on_forward_end(end); }); });
         require(sd_event_loop(event_.get()));
         forward_.reset();
+        relay_.reset();
         return process.wait();
     }
 
 private:
+    /// With a pty, stderr that leads elsewhere than to our terminal stays there, unless a pty for all was
+    /// asked for.
+    [[nodiscard]] join::Stdio stdio(Terminal mode) const {
+        if (mode == Terminal::none)
+            return relay_ ? join::Stdio{.replaced = relay_->ends()} : join::Stdio{};
+        const int slave = pty_.slave.get();
+        const bool errors = mode == Terminal::all || ::isatty(STDERR_FILENO) == 1;
+        return {.terminal = slave, .replaced = {slave, slave, errors ? slave : -1}};
+    }
+
     static void require(int r) {
         if (r < 0)
             fail_code(-r, "running the event loop");
@@ -84,6 +102,8 @@ private:
         sd_event_source_set_enabled(source, SD_EVENT_OFF);
         if (session.forward_ && session.forwarding_)
             session.forward_->drain();
+        else if (session.relay_)
+            session.relay_->drain([&session] { sd_event_exit(session.event_.get(), 0); });
         else
             sd_event_exit(session.event_.get(), 0);
         return 0;
@@ -120,13 +140,24 @@ private:
     EventSourcePtr ended_;
     EventSourcePtr grace_;
     std::optional<terminal::Forward> forward_;
+    std::optional<terminal::Relay> relay_;
 };
 
 } // namespace
 
-int run_session(const join::Target &target, const join::Command &command, bool pty) {
+Start joining(const join::Target &target, const join::Command &command) {
+    return {.open_pty = [&target] { return join::open_pty(target); },
+            .start = [&](const join::Stdio &stdio) { return join::start(target, command, stdio); },
+            .is_ours = target.namespaces == 0};
+}
+
+Terminal usual_terminal() {
+    return ::isatty(STDIN_FILENO) == 1 && ::isatty(STDOUT_FILENO) == 1 ? Terminal::ours : Terminal::none;
+}
+
+int run_session(const Start &start, Terminal mode) {
     try {
-        return Session().run(target, command, pty);
+        return Session().run(start, mode);
     } catch (const join::StartError &error) {
         style::complain(error.what());
         return error.exit_code();

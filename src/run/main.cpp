@@ -10,6 +10,7 @@
 #include <linux/close_range.h>
 
 #include "base/error.hpp"
+#include "base/own_copy.hpp"
 #include "build.hpp"
 #include "config/load.hpp"
 #include "run/options.hpp"
@@ -54,6 +55,7 @@ int run(int argc, char *argv[]) {
     }
     if (::geteuid() != 0)
         fail("making a machine needs root");
+    own_copy::require();
     return Launcher(plan_from(options)).run();
 }
 

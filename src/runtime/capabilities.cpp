@@ -85,8 +85,8 @@ Set from_names(const std::vector<std::string> &names) {
     return set;
 }
 
-bool has_system_administration(Set set) {
-    return (set & bit(CAP_SYS_ADMIN)) != 0;
+Set system_administration() {
+    return bit(CAP_SYS_ADMIN);
 }
 
 std::vector<std::string> names(Set set) {
@@ -133,6 +133,24 @@ void reduce(Set set) {
                 fail_errno("clearing capability {}", value);
     }
     if (::cap_set_proc(ours.get()) < 0)
+        fail_errno("setting our capabilities");
+}
+
+void set_own(Set set) {
+    const std::unique_ptr<_cap_struct, Free> ours(::cap_get_proc());
+    const std::unique_ptr<_cap_struct, Free> wanted(::cap_init());
+    if (!ours || !wanted)
+        fail_errno("reading our capabilities");
+    for (int value = 0; value < ::cap_max_bits(); ++value) {
+        cap_flag_value_t permitted = CAP_CLEAR;
+        if ((set & bit(value)) == 0 || ::cap_get_flag(ours.get(), value, CAP_PERMITTED, &permitted) < 0
+            || permitted == CAP_CLEAR)
+            continue;
+        for (const cap_flag_t flag : {CAP_EFFECTIVE, CAP_PERMITTED})
+            if (::cap_set_flag(wanted.get(), flag, 1, &value, CAP_SET) < 0)
+                fail_errno("setting capability {}", value);
+    }
+    if (::cap_set_proc(wanted.get()) < 0)
         fail_errno("setting our capabilities");
 }
 

@@ -24,8 +24,8 @@ using Set = std::uint64_t;
 /// The set that `names` ("CAP_NET_ADMIN" or "all") stand for. Throws Error on an unknown name.
 [[nodiscard]] Set from_names(const std::vector<std::string> &names);
 
-/// True when CAP_SYS_ADMIN is a member.
-[[nodiscard]] bool has_system_administration(Set set);
+/// CAP_SYS_ADMIN alone.
+[[nodiscard]] Set system_administration();
 
 /// Names of the members, in order of their numbers ("cap_net_admin").
 [[nodiscard]] std::vector<std::string> names(Set set);
@@ -39,7 +39,11 @@ void bound(Set set);
 /// Drops from permitted, effective, inheritable and ambient all that `set` lacks.
 void reduce(Set set);
 
-/// Both of these.
+/// Makes `set`, as far as we are permitted it, all that is permitted and effective; nothing is inheritable
+/// or ambient.
+void set_own(Set set);
+
+/// bound() and reduce().
 void limit_to(Set set);
 
 /// Makes `set` inheritable and ambient, so that programs without file capabilities keep it; what

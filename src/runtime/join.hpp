@@ -4,12 +4,14 @@
 
 #include <sys/types.h>
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "base/error.hpp"
+#include "base/id_map.hpp"
 #include "base/unique_fd.hpp"
 #include "runtime/capabilities.hpp"
 #include "runtime/syscall_filters.hpp"
@@ -29,18 +31,29 @@ struct Target {
     capabilities::Set bounding = 0;
     syscall_filters::Filters filters;
     bool no_new_privileges = false;
+    id_map::Map users; ///< and groups: what they are to us
+    id_map::Map groups;
     uid_t root_uid = 0; ///< of the machine's root user, as we see it
     gid_t root_gid = 0;
     std::string cgroup;          ///< where a joining process belongs, or
     bool cgroup_is_unit = false; ///< the group in which to make a subgroup for it
 };
 
+/// What a machine is looked at for.
+enum class Look : std::uint8_t {
+    to_run,   ///< a command in it
+    to_mount, ///< something into it: its system call filters, for which its leader must stop, are not read
+};
+
 /// Looks at the machine whose leader is behind the pidfd `leader`, which must outlive the Target.
 /// Throws ESRCH when it is gone.
-[[nodiscard]] Target look_at(int leader);
+[[nodiscard]] Target look_at(int leader, Look look);
 
 /// The host itself in place of a machine: nothing is joined.
 [[nodiscard]] Target host();
+
+/// Throws Error unless process `joined` is in all the namespaces that the machine's leader is in now.
+void require_unchanged(const Target &target, pid_t joined);
 
 /// A pty of the machine's own devpts.
 [[nodiscard]] terminal::Pty open_pty(const Target &target);
@@ -54,12 +67,17 @@ struct Command {
     bool working_directory_optional = false; ///< "/" when it cannot be entered
 };
 
+/// What a command has in place of our own stdio; negative: ours.
+struct Stdio {
+    int terminal = -1;                       ///< becomes its controlling terminal
+    std::array<int, 3> replaced{-1, -1, -1}; ///< stdin, stdout, stderr
+};
+
 class Process;
 
-/// Starts `command` in a session of its own; its stdio is `terminal` where that is not negative
-/// (a tty, which becomes its controlling terminal), else ours. Throws StartError when its exec
-/// failed, Error when the machine could not be joined.
-[[nodiscard]] Process start(const Target &target, const Command &command, int terminal);
+/// Starts `command` in a session of its own. Throws StartError when its exec failed, Error when the
+/// machine could not be joined.
+[[nodiscard]] Process start(const Target &target, const Command &command, const Stdio &stdio);
 
 /// A command inside a machine. It is killed when the process that started it dies.
 class Process {
@@ -81,7 +99,7 @@ public:
     [[nodiscard]] int wait();
 
 private:
-    friend Process start(const Target &target, const Command &command, int terminal);
+    friend Process start(const Target &target, const Command &command, const Stdio &stdio);
 
     unique_fd pidfd_;
     std::string subgroup_; ///< ours alone, to be removed

@@ -26,16 +26,19 @@ ExecMode plan_mode(const MachineConfig &config) {
     return config.exec.boot ? ExecMode::boot : config.exec.process_two ? ExecMode::pid2 : ExecMode::command;
 }
 
+/// Our own terminal is for no machine: in its place a pipe to one has a terminal of the machine's own.
 ConsoleMode plan_console(ConsoleMode asked, bool on_terminal) {
     switch (asked) {
     case ConsoleMode::automatic: return on_terminal ? ConsoleMode::interactive : ConsoleMode::read_only;
+    case ConsoleMode::pipe:
     case ConsoleMode::autopipe: return on_terminal ? ConsoleMode::interactive : ConsoleMode::pipe;
     default: return asked;
     }
 }
 
 std::string plan_background(const MachineConfig &config, const HostFacts &facts) {
-    const bool wanted = !facts.no_colour && !facts.terminal_type.empty() && facts.terminal_type != "dumb";
+    const bool wanted = config.console != ConsoleMode::pipe && !facts.no_colour
+                        && !facts.terminal_type.empty() && facts.terminal_type != "dumb";
     return wanted ? config.background : "";
 }
 
@@ -138,6 +141,7 @@ HostFacts host_facts() {
     std::error_code error;
     return HostFacts{
         .on_terminal = ::isatty(STDIN_FILENO) == 1 && ::isatty(STDOUT_FILENO) == 1,
+        .errors_on_terminal = ::isatty(STDERR_FILENO) == 1,
         .terminal_type = term != nullptr ? term : "",
         .no_colour = ::getenv("NO_COLOR") != nullptr, // NOLINT(concurrency-mt-unsafe): one thread
         .working_directory = fs::current_path(error).native(),
@@ -180,6 +184,7 @@ LaunchPlan make_plan(const MachineConfig &asked, const HostFacts &facts) {
     plan.kill_signal = config.exec.kill_signal.value_or(plan.mode == ExecMode::boot ? SIGRTMIN + 3 : 0);
     plan.notify_ready = config.exec.notify_ready;
     plan.console = plan_console(config.console, facts.on_terminal);
+    plan.errors_apart = config.console == ConsoleMode::pipe && !facts.errors_on_terminal;
     plan.background = plan_background(config, facts);
     plan.resolv_conf = plan_parts::resolv_conf(config.exec.resolv_conf, plan);
     plan.timezone = plan_parts::timezone(config.exec.timezone, plan);

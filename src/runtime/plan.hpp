@@ -128,6 +128,7 @@ struct LaunchPlan {
     int kill_signal = 0; ///< 0: kill at once
     bool notify_ready = false;
     ConsoleMode console = ConsoleMode::read_only; ///< never automatic or autopipe
+    bool errors_apart = false;                    ///< stderr is ours, whatever the console
     std::string background;                       ///< colour for our terminal (SGR), or empty
 
     ResolvConf resolv_conf = ResolvConf::off; ///< never automatic
@@ -146,7 +147,8 @@ struct LaunchPlan {
 
 /// What the plan needs to know of the world around it.
 struct HostFacts {
-    bool on_terminal = false;      ///< stdin and stdout are terminals
+    bool on_terminal = false; ///< stdin and stdout are terminals
+    bool errors_on_terminal = false;
     std::string terminal_type;     ///< $TERM
     bool no_colour = false;        ///< $NO_COLOR is set
     std::string working_directory; ///< ours, for relative paths

@@ -27,6 +27,9 @@ enum class Kind : std::uint32_t {
              ///< console master (unless piped)
     go,      ///< launcher: enter the cgroup namespace and exec
     failed,  ///< inner: text and errno
+    // Of those who join a machine (join_steps.hpp):
+    prepared, ///< ready to be looked at from outside
+    born,     ///< descriptor: pidfd of the command's process
 };
 
 struct Message {

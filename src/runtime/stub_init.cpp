@@ -12,13 +12,10 @@
 
 #include <cerrno>
 #include <climits>
-#include <cstring>
-#include <string>
 
 #include "base/error.hpp"
 #include "base/first_process.hpp"
-#include "base/io.hpp"
-#include "base/parse.hpp"
+#include "base/memory.hpp"
 #include "base/unique_fd.hpp"
 
 namespace berth::stub_init {
@@ -66,21 +63,6 @@ void end_all() noexcept {
     }
 }
 
-/// The launcher's command line and environment, which PID 1's would be.
-void wipe_arguments() {
-    const std::string text = read_file("/proc/self/stat");
-    const std::vector<std::string> fields = split(std::string_view(text).substr(text.rfind(')') + 2), ' ');
-    // proc_pid_stat(5): fields 48 to 51 are arg_start, arg_end, env_start and env_end; ours begin with 3
-    for (const std::size_t at : {48 - 3, 50 - 3}) {
-        if (fields.size() <= at + 1)
-            fail("/proc/self/stat is not as proc_pid_stat(5) has it");
-        const std::uint64_t begin = parse_unsigned(fields[at]).value_or(0);
-        const std::uint64_t end = parse_unsigned(fields[at + 1]).value_or(0);
-        if (begin != 0 && end > begin) // NOLINTNEXTLINE(performance-no-int-to-ptr): the kernel's word
-            std::memset(reinterpret_cast<void *>(begin), 0, end - begin);
-    }
-}
-
 [[noreturn]] void exit_like(int status) noexcept {
     ::_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
 }
@@ -96,7 +78,7 @@ void leave_launcher() {
     for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
         if (::dup2(null.get(), fd) < 0)
             fail_errno("leaving the launcher's stdio");
-    wipe_arguments();
+    forget_arguments(); // the launcher's, which PID 1's would be
     ::close_range(STDERR_FILENO + 1, UINT_MAX, 0);
     // Of the host's user namespace is the memory, whatever namespace we are in: nobody inside may look.
     if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)

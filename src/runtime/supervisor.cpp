@@ -128,6 +128,8 @@ private:
     }
 
     void add_console() {
+        if (machine_.relay)
+            machine_.relay->begin(event_.get());
         if (!machine_.console || plan_.console == ConsoleMode::passive)
             return;
         forward_.emplace(event_.get(), machine_.console.get(),
@@ -162,6 +164,8 @@ private:
         leader_source_.reset();
         if (forward_ && !console_over_)
             forward_->drain();
+        else if (machine_.relay)
+            machine_.relay->drain([this] { ::sd_event_exit(event_.get(), 0); });
         else
             ::sd_event_exit(event_.get(), 0);
     }

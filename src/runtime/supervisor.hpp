@@ -4,10 +4,12 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 
 #include "base/unique_fd.hpp"
 #include "runtime/plan.hpp"
+#include "runtime/terminal_relay.hpp"
 
 namespace berth::supervisor {
 
@@ -17,6 +19,7 @@ struct Machine {
     unique_fd pidfd;
     unique_fd console; ///< the pty's master; empty when piped
     unique_fd notify;
+    std::unique_ptr<terminal::Relay> relay; ///< where it is piped: between it and our terminals
 };
 
 /// How PID 1 ended (reboot(2), "Behavior inside PID namespaces").

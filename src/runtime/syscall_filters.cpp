@@ -35,12 +35,7 @@ public:
                 fail_code(code, "stopping process {} to read its system call filters", pid);
             std::this_thread::sleep_for(pause);
         }
-        int status = 0;
-        if (::ptrace(PTRACE_INTERRUPT, pid, 0, 0) < 0 || ::waitpid(pid, &status, __WALL) < 0) {
-            const int code = errno;
-            ::ptrace(PTRACE_DETACH, pid, 0, 0);
-            fail_code(code, "stopping process {} to read its system call filters", pid);
-        }
+        const int status = interrupt(end + patience);
         // It may have stopped because a signal came first; then that is to reach it.
         if (WIFSTOPPED(status) && status >> 16 == 0)
             signal_ = WSTOPSIG(status);
@@ -60,6 +55,25 @@ public:
     }
 
 private:
+    /// Its wait status once it has stopped. One that waits in vfork(2) for a child may never stop; it is let
+    /// go when we end.
+    [[nodiscard]] int interrupt(std::chrono::steady_clock::time_point end) const {
+        int status = 0;
+        pid_t stopped = 0;
+        int code = ::ptrace(PTRACE_INTERRUPT, pid_, 0, 0) < 0 ? errno : 0;
+        while (code == 0 && (stopped = ::waitpid(pid_, &status, __WALL | WNOHANG)) == 0) {
+            if (std::chrono::steady_clock::now() > end)
+                code = ETIMEDOUT;
+            std::this_thread::sleep_for(pause);
+        }
+        if (stopped < 0)
+            code = errno;
+        if (code == 0)
+            return status;
+        ::ptrace(PTRACE_DETACH, pid_, 0, 0);
+        fail_code(code, "stopping process {} to read its system call filters", pid_);
+    }
+
     pid_t pid_;
     int signal_ = 0;
 };

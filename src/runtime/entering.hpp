@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// What processes do on their way into the namespaces of others, until they execute a command there.
+#pragma once
+
+#include <unistd.h>
+
+#include <exception>
+#include <string>
+#include <vector>
+
+#include "base/error.hpp"
+#include "runtime/join.hpp"
+#include "runtime/namespaces.hpp"
+#include "runtime/protocol.hpp"
+
+namespace berth::entering {
+
+/// Has us killed when our parent, at the other end of `socket`, dies.
+void die_with_parent(int socket);
+
+/// No signal is blocked or ignored any more.
+void reset_signals();
+
+/// Puts what replaces our stdio in its place.
+void put_stdio(const join::Stdio &stdio);
+
+/// Closes all but stdio and `kept`, negative ones aside, which close on exec: what is open to us those inside
+/// may reach by /proc/PID/fd.
+void close_others(std::vector<int> kept);
+
+/// A child of our parent, not of us. Returns twice, as fork(2) does.
+[[nodiscard]] namespaces::Child fork_for_parent();
+
+/// Begins a session, on `terminal` where that is not negative.
+void lead_session(int terminal);
+
+/// Runs `steps`, and tells the other end of `socket` when they throw.
+template <class Steps> [[noreturn]] void run_child(int socket, Steps steps) noexcept {
+    int code = 0;
+    std::string text;
+    try {
+        steps();
+        ::_exit(0);
+    } catch (const Error &error) {
+        code = error.code();
+        text = error.what();
+    } catch (const std::exception &error) {
+        text = error.what();
+    }
+    try {
+        protocol::send(socket, protocol::Kind::failed, code, text);
+    } catch (const Error &) { // NOLINT(bugprone-empty-catch): nobody is left to tell
+    }
+    ::_exit(1);
+}
+
+} // namespace berth::entering
