@@ -2,36 +2,48 @@
 #include "runtime/api_mounts.hpp"
 
 #include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
+#include <chrono>
 #include <string>
+#include <utility>
 
 #include "base/error.hpp"
 #include "base/io.hpp"
 #include "base/rooted.hpp"
-#include "runtime/host_dir.hpp"
 #include "runtime/mounts.hpp"
+#include "runtime/namespaces.hpp"
+#include "runtime/protocol.hpp"
 
 namespace berth::api_mounts {
 
 namespace {
 
+using namespace std::chrono_literals;
+
+constexpr auto deadline = 30s;
+
 constexpr unsigned quiet = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NODEV;
 
-void mount_one(int root, const std::string &type, const std::string &path,
-               const std::vector<mounts::Option> &options, unsigned attributes) {
+unique_fd mount_one(int root, const std::string &type, const std::string &path,
+                    const std::vector<mounts::Option> &options, unsigned attributes) {
     const unique_fd target = rooted::make_directory(root, path);
-    const unique_fd made = mounts::new_filesystem(type, options, attributes);
+    unique_fd made = mounts::new_filesystem(type, options, attributes);
     mounts::attach(made.get(), target.get(), path);
+    return made;
 }
 
-/// Mounts `path` of the tree on itself, with other attributes. Missing ones are no error: not
+/// Mounts `path` below the mount `base` on itself, with other attributes. Missing ones are no error: not
 /// every kernel has them all.
-void restrict(int root, const std::string &path, unsigned attributes) {
-    const unique_fd target = rooted::try_open(root, path, O_PATH);
+void remount(int base, const std::string &path, unsigned attributes) {
+    const unique_fd target = rooted::try_open(base, path, O_PATH);
     if (!target) {
         if (errno == ENOENT)
             return;
@@ -42,74 +54,162 @@ void restrict(int root, const std::string &path, unsigned attributes) {
     mounts::attach(copy.get(), target.get(), path);
 }
 
-/// Mounts the detached file `mount`, made read-only, over `path` of the tree. A missing path is no
-/// error: not every kernel has them all.
-void cover(int root, const char *path, const unique_fd &mount) {
-    const unique_fd target = rooted::try_open(root, path, O_PATH);
+/// Mounts the detached file `mount` over `path` of /proc. A missing path is no error: not every kernel has
+/// them all.
+void cover(int proc, const char *path, const unique_fd &mount) {
+    const unique_fd target = rooted::try_open(proc, path, O_PATH);
     if (!target) {
         if (errno == ENOENT)
             return;
-        fail_errno("opening {} in the tree", path);
+        fail_errno("opening /proc/{} in the tree", path);
     }
-    mounts::set_attributes(
-        mount.get(), MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, 0, false);
-    mounts::attach(mount.get(), target.get(), path);
+    mounts::attach(mount.get(), target.get(), std::string("/proc/") + path);
+}
+
+/// Files that would tell of the host.
+constexpr std::array hidden{"kallsyms", "kcore", "keys", "sysrq-trigger", "timer_list"};
+
+/// A number in a machine's pid namespace that none of its own processes can have had yet. Taking it by name
+/// leaves the kernel's count of them as it is.
+constexpr pid_t passing_pid = 299;
+
+/// In a process of its own, which a pid namespace takes to be entered. Never returns.
+[[noreturn]] void enter_and_make(int leader, int socket) noexcept {
+    int code = 0;
+    std::string text;
+    try {
+        if (::setns(leader, CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC) < 0)
+            fail_errno("entering the machine's namespaces");
+        const namespaces::Child child = namespaces::fork_as(passing_pid);
+        if (child.pid != 0) {
+            siginfo_t info{};
+            while (::waitid(P_PIDFD, static_cast<id_t>(child.pidfd.get()), &info, WEXITED) < 0
+                   && errno == EINTR) {
+            }
+            ::_exit(0);
+        }
+        ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+        const Kernel kernel = make();
+        protocol::send(socket, protocol::Kind::mounted, 0, {},
+                       {kernel.proc.get(), kernel.sys.get(), kernel.mqueue.get()});
+        ::_exit(0);
+    } catch (const Error &error) {
+        code = error.code();
+        text = error.what();
+    } catch (const std::exception &error) {
+        text = error.what();
+    }
+    try {
+        protocol::send(socket, protocol::Kind::failed, code, text);
+    } catch (const Error &) { // NOLINT(bugprone-empty-catch): nobody is left to tell
+    }
+    ::_exit(1);
 }
 
 } // namespace
 
-void mount_temporary(int root, uid_t owner, const std::string &context) {
+unique_fd mount_temporary(int root, uid_t owner, const std::string &context) {
     const auto tmpfs = [&](const char *path, std::vector<mounts::Option> options) {
         const std::string id = std::to_string(owner);
         options.insert(options.end(), {{"source", "tmpfs"}, {"uid", id}, {"gid", id}});
         if (!context.empty())
             options.emplace_back("context", context);
-        mount_one(root, "tmpfs", path, options,
-                  MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_STRICTATIME);
+        return mount_one(root, "tmpfs", path, options,
+                         MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_STRICTATIME);
     };
-    tmpfs("/run", {{"mode", "0755"}, {"size", "20%"}, {"nr_inodes", "800k"}});
-    tmpfs("/tmp", {{"mode", "01777"}, {"size", "10%"}, {"nr_inodes", "1m"}});
+    unique_fd run = tmpfs("/run", {{"mode", "0755"}, {"size", "20%"}, {"nr_inodes", "800k"}});
+    (void)tmpfs("/tmp", {{"mode", "01777"}, {"size", "10%"}, {"nr_inodes", "1m"}});
     for (const char *path : {"/proc", "/sys"})
         (void)rooted::make_directory(root, path);
+    return run;
 }
 
-void mount_sys(int root) {
-    mount_one(root, "sysfs", "/sys", {{"source", "sysfs"}}, quiet | MOUNT_ATTR_RDONLY);
-}
-
-void mount_proc(int root, bool private_network) {
-    mount_one(root, "proc", "/proc", {{"source", "proc"}}, quiet);
-    unique_fd net;
-    if (private_network)
-        net = mounts::clone_tree(rooted::open(root, "/proc/sys/net", O_PATH).get(), "", false);
-    // What reaches beyond the machine is readable at most.
-    restrict(root, "/proc/sys", quiet | MOUNT_ATTR_RDONLY);
-    if (net) {
-        const unique_fd target = rooted::open(root, "/proc/sys/net", O_PATH);
-        mounts::attach(net.get(), target.get(), "/proc/sys/net");
-    }
-    for (const char *path :
-         {"/proc/acpi", "/proc/apm", "/proc/asound", "/proc/bus", "/proc/fs", "/proc/irq", "/proc/scsi"})
-        restrict(root, path, quiet | MOUNT_ATTR_RDONLY);
-}
-
-void cover_kernel_files(int root, const std::string &boot_id) {
-    for (const char *path :
-         {"/proc/kallsyms", "/proc/kcore", "/proc/keys", "/proc/sysrq-trigger", "/proc/timer_list"})
-        cover(root, path, host_dir::inaccessible(root, S_IFREG));
-    // The others are files of /run that lose their names as soon as they are mounted.
-    const unique_fd run = rooted::open(root, "/run", O_RDONLY | O_DIRECTORY);
-    if (::mkfifoat(run.get(), "kmsg", 0600) < 0)
+Covers make_covers(const host_dir::HostDir &host, int run, const std::string &boot_id) {
+    Covers covers;
+    const auto settle = [](unique_fd mount) {
+        mounts::set_attributes(mount.get(), quiet | MOUNT_ATTR_RDONLY, 0, false);
+        return mount;
+    };
+    for (std::size_t i = 0; i < hidden.size(); ++i)
+        covers.hiding.push_back(settle(host_dir::inaccessible(host, S_IFREG)));
+    covers.run.reset(::fcntl(run, F_DUPFD_CLOEXEC, 0));
+    if (!covers.run || ::mkfifoat(run, "kmsg", 0600) < 0)
         fail_errno("creating a fifo in place of /proc/kmsg");
-    cover(root, "/proc/kmsg", mounts::clone_tree(run.get(), "kmsg", false));
-    const unique_fd id(::openat(run.get(), "boot_id", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444));
+    covers.kmsg = settle(mounts::clone_tree(run, "kmsg", false));
+    const unique_fd id(::openat(run, "boot_id", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444));
     if (!id)
         fail_errno("creating a boot ID");
     write_all(id.get(), boot_id + "\n", "the boot ID");
-    cover(root, "/proc/sys/kernel/random/boot_id", mounts::clone_tree(run.get(), "boot_id", false));
+    covers.boot_id = settle(mounts::clone_tree(run, "boot_id", false));
+    return covers;
+}
+
+Kernel make(const Shown &shown) {
+    const auto one = [](bool wanted, const char *type) {
+        return wanted ? mounts::new_filesystem(type, {{"source", type}}, quiet) : unique_fd();
+    };
+    return {.proc = one(shown.proc, "proc"),
+            .sys = one(shown.sys, "sysfs"),
+            .mqueue = one(shown.mqueue, "mqueue")};
+}
+
+Kernel make_for(int leader) {
+    auto [ours, theirs] = protocol::make_pair();
+    const namespaces::Child helper = namespaces::fork_into(0);
+    if (helper.pid == 0) {
+        ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+        enter_and_make(leader, theirs.get());
+    }
+    theirs.reset();
+    struct Reaped {
+        const namespaces::Child &child;
+        ~Reaped() {
+            (void)::kill(child.pid, SIGKILL); // ours and not reaped yet
+            siginfo_t info{};
+            while (::waitid(P_PIDFD, static_cast<id_t>(child.pidfd.get()), &info, WEXITED) < 0
+                   && errno == EINTR) {
+            }
+        }
+    };
+    const Reaped reaped{helper};
+    protocol::Message message =
+        protocol::expect(ours.get(), protocol::Kind::mounted, deadline, "mounting the machine's /proc");
+    // Its end is that of both processes: none of ours is left among the machine's.
+    (void)protocol::expect(ours.get(), protocol::Kind::end, deadline, "mounting the machine's /proc");
+    if (message.fds.size() != 3)
+        fail("{} mounts came of the machine's namespaces", message.fds.size());
+    return {.proc = std::move(message.fds[0]),
+            .sys = std::move(message.fds[1]),
+            .mqueue = std::move(message.fds[2])};
+}
+
+void attach(int root, const Kernel &kernel) {
+    for (const auto &[path, mount] : {std::pair{"/proc", kernel.proc.get()},
+                                      {"/sys", kernel.sys.get()},
+                                      {"/dev/mqueue", kernel.mqueue.get()}})
+        if (mount >= 0)
+            mounts::attach(mount, rooted::open(root, path, O_PATH | O_DIRECTORY).get(), path);
+}
+
+void restrict(const Kernel &kernel, Covers covers, bool private_network) {
+    const int proc = kernel.proc.get();
+    unique_fd net;
+    if (private_network)
+        net = mounts::clone_tree(rooted::open(proc, "sys/net", O_PATH).get(), "", false);
+    remount(proc, "sys", quiet | MOUNT_ATTR_RDONLY);
+    if (net)
+        mounts::attach(net.get(), rooted::open(proc, "sys/net", O_PATH).get(), "/proc/sys/net");
+    for (const char *path : {"acpi", "apm", "asound", "bus", "fs", "irq", "scsi"})
+        remount(proc, path, quiet | MOUNT_ATTR_RDONLY);
+    for (std::size_t i = 0; i < hidden.size(); ++i)
+        cover(proc, hidden[i], covers.hiding[i]);
+    cover(proc, "kmsg", covers.kmsg);
+    cover(proc, "sys/kernel/random/boot_id", covers.boot_id);
     for (const char *name : {"kmsg", "boot_id"})
-        if (::unlinkat(run.get(), name, 0) < 0)
+        if (::unlinkat(covers.run.get(), name, 0) < 0)
             fail_errno("removing /run/{}", name);
+    if (kernel.sys)
+        mounts::set_attributes(kernel.sys.get(), MOUNT_ATTR_RDONLY, 0, false);
 }
 
 void mount_cgroup(int root) {

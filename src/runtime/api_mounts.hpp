@@ -5,23 +5,56 @@
 #include <sys/types.h>
 
 #include <string>
+#include <vector>
+
+#include "base/unique_fd.hpp"
+#include "runtime/host_dir.hpp"
 
 namespace berth::api_mounts {
 
 /// Mounts /run and /tmp, which belong to the user `owner`, and makes the directories that the
-/// others go on. `context`: SELinux label, or empty.
-void mount_temporary(int root, uid_t owner, const std::string &context);
+/// others go on. `context`: SELinux label, or empty. Returns the mount of /run.
+[[nodiscard]] unique_fd mount_temporary(int root, uid_t owner, const std::string &context);
 
-/// Mounts /sys as the network namespace that we are in shows it.
-void mount_sys(int root);
+/// What goes over files of /proc, as detached mounts.
+struct Covers {
+    std::vector<unique_fd> hiding; ///< one for each file that would tell of the host
+    unique_fd kmsg;
+    unique_fd boot_id;
+    unique_fd run; ///< in which these two have names until they are mounted
+};
 
-/// Mounts /proc; call it in the machine's PID namespace. `private_network`: /proc/sys/net is the
-/// machine's own and stays writable.
-void mount_proc(int root, bool private_network);
+/// Makes them. `run` is the mount of /run; `boot_id`, with dashes, the machine's own.
+[[nodiscard]] Covers make_covers(const host_dir::HostDir &host, int run, const std::string &boot_id);
 
-/// Hides the files of /proc that would tell of the host, and gives the machine a boot ID of its
-/// own (`boot_id`, with dashes). /run/host is there already.
-void cover_kernel_files(int root, const std::string &boot_id);
+/// The kernel's filesystems that show namespaces, as mounts which are detached until attach(). Some may be
+/// missing: they are somebody else's to attach.
+struct Kernel {
+    unique_fd proc;
+    unique_fd sys;
+    unique_fd mqueue;
+};
+
+/// Which of them.
+struct Shown {
+    bool proc = true;
+    bool sys = true;
+    bool mqueue = true;
+};
+
+/// Those of the pid, network and ipc namespaces that we are in.
+[[nodiscard]] Kernel make(const Shown &shown = {});
+
+/// Those of the machine whose first process, a child of ours that waits, is behind the pidfd `leader`: made
+/// with our rights, in our mount namespace. The machine's next process gets the number that it would have.
+[[nodiscard]] Kernel make_for(int leader);
+
+/// Attaches them to /proc, /sys and /dev/mqueue.
+void attach(int root, const Kernel &kernel);
+
+/// Makes what reaches beyond the machine readable at most, and covers what would tell of the host.
+/// `private_network`: /proc/sys/net is the machine's own and stays writable.
+void restrict(const Kernel &kernel, Covers covers, bool private_network);
 
 /// Mounts the cgroup hierarchy on /sys/fs/cgroup; call it in the machine's cgroup namespace.
 void mount_cgroup(int root);

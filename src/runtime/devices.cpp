@@ -80,7 +80,13 @@ unique_fd mount_below(int dev, const char *name, const std::string &type,
 
 } // namespace
 
-void mount(int root, uid_t owner, const std::string &context) {
+Owner owner_of(uid_t base, std::uint32_t count) {
+    // Beyond the range there are users of the host's, or none.
+    return {.root = base, .tty = tty_group < count ? base + tty_group : base};
+}
+
+unique_fd mount(int root, const Owner &of, const std::string &context) {
+    const uid_t owner = of.root;
     const std::string id = std::to_string(owner);
     const auto tmpfs = [&](std::vector<mounts::Option> options, unsigned attributes) {
         options.insert(options.end(), {{"source", "tmpfs"}, {"uid", id}, {"gid", id}});
@@ -104,29 +110,24 @@ void mount(int root, uid_t owner, const std::string &context) {
         make_node(dev, {"fuse", 10, 229}, owner);
     const unique_fd net(::openat(dev, "net", O_PATH | O_DIRECTORY | O_CLOEXEC));
     make_node(net.get(), {"tun", 10, 200}, owner);
-    const unique_fd pts = mount_below(dev, "pts", "devpts",
-                                      {{"source", "devpts"},
-                                       {"newinstance", ""},
-                                       {"ptmxmode", "0666"},
-                                       {"mode", "620"},
-                                       {"gid", std::to_string(owner + tty_group)}},
-                                      MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
+    unique_fd pts = mount_below(dev, "pts", "devpts",
+                                {{"source", "devpts"},
+                                 {"newinstance", ""},
+                                 {"ptmxmode", "0666"},
+                                 {"mode", "620"},
+                                 {"gid", std::to_string(of.tty)}},
+                                MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
     if (owner != 0 && ::fchownat(pts.get(), "", owner, owner, AT_EMPTY_PATH) < 0)
         fail_errno("setting the owner of /dev/pts");
     const auto [shm, quiet] = tmpfs({{"mode", "01777"}, {"size", "10%"}},
                                     MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_STRICTATIME);
     (void)mount_below(dev, "shm", "tmpfs", shm, quiet);
+    return pts;
 }
 
-void mount_mqueue(int root) {
-    const unique_fd dev = rooted::open(root, "/dev", O_PATH | O_DIRECTORY);
-    (void)mount_below(dev.get(), "mqueue", "mqueue", {{"source", "mqueue"}},
-                      MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NODEV);
-}
-
-Console make_console(int root, uid_t owner) {
-    Console console{.master = rooted::open(root, "/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK),
-                    .slave = {}};
+Console make_console(int pts, const Owner &owner) {
+    Console console{
+        .master = rooted::open(pts, "ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK), .slave = {}, .node = {}};
     int locked = 0;
     if (::ioctl(console.master.get(), TIOCSPTLCK, &locked) < 0)
         fail_errno("unlocking the console's pty");
@@ -137,13 +138,10 @@ Console make_console(int root, uid_t owner) {
     if (::ioctl(console.master.get(), TIOCGPTN, &number) < 0)
         fail_errno("asking for the number of the console's pty");
 
-    const unique_fd pty = rooted::open(root, std::format("/dev/pts/{}", number), O_PATH);
-    if (::fchmod(console.slave.get(), 0600) < 0
-        || ::fchown(console.slave.get(), owner, owner + tty_group) < 0)
+    const unique_fd pty = rooted::open(pts, std::to_string(number), O_PATH);
+    if (::fchmod(console.slave.get(), 0600) < 0 || ::fchown(console.slave.get(), owner.root, owner.tty) < 0)
         fail_errno("setting owner and mode of the console's pty");
-    const unique_fd copy = mounts::clone_tree(pty.get(), "", false);
-    const unique_fd target = rooted::make_mount_file(root, "/dev/console", 0600);
-    mounts::attach(copy.get(), target.get(), "/dev/console");
+    console.node = mounts::clone_tree(pty.get(), "", false);
     return console;
 }
 

@@ -4,26 +4,34 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <string>
 
 #include "base/unique_fd.hpp"
 
 namespace berth::devices {
 
-/// Mounts a fresh /dev with the usual nodes, links, shm and an own devpts instance; they belong to
-/// the user `owner`. `context`: SELinux label, or empty.
-void mount(int root, uid_t owner, const std::string &context);
+/// Whose /dev is: the machine's root, and its group tty.
+struct Owner {
+    uid_t root = 0;
+    gid_t tty = 0;
+};
 
-/// Mounts /dev/mqueue; call it in the machine's IPC namespace.
-void mount_mqueue(int root);
+/// The root at `base` of a range of `count` users.
+[[nodiscard]] Owner owner_of(uid_t base, std::uint32_t count);
+
+/// Mounts a fresh /dev with the usual nodes, links, shm and an own devpts instance, which is returned.
+/// `context`: SELinux label, or empty.
+[[nodiscard]] unique_fd mount(int root, const Owner &owner, const std::string &context);
 
 /// A pty of the machine's own devpts, for its console.
 struct Console {
     unique_fd master;
     unique_fd slave;
+    unique_fd node; ///< a detached mount of the slave's node
 };
 
-/// Opens the pty and mounts its slave on /dev/console.
-[[nodiscard]] Console make_console(int root, uid_t owner);
+/// Opens a pty of the devpts instance that `pts` is the mount of.
+[[nodiscard]] Console make_console(int pts, const Owner &owner);
 
 } // namespace berth::devices

@@ -130,7 +130,7 @@ unique_fd bind_notify_socket(int host, uid_t owner) {
 
 } // namespace
 
-HostDir make(int root, const LaunchPlan &plan, uid_t owner, const UnixExport &exported) {
+HostDir make(int run, const LaunchPlan &plan, uid_t owner, const UnixExport &exported) {
     HostDir made;
     const std::string id = std::to_string(owner);
     made.mount = mounts::new_filesystem("tmpfs",
@@ -141,7 +141,7 @@ HostDir make(int root, const LaunchPlan &plan, uid_t owner, const UnixExport &ex
                                          {"uid", id},
                                          {"gid", id}},
                                         MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
-    const unique_fd target = rooted::make_directory(root, "/run/host");
+    const unique_fd target = rooted::make_directory(run, "host");
     mounts::attach(made.mount.get(), target.get(), "/run/host");
     const int host = made.mount.get();
     make_file(host, "container-manager", "berth\n", 0444, owner);
@@ -162,11 +162,13 @@ void seal(const HostDir &host) {
     mounts::set_attributes(host.mount.get(), MOUNT_ATTR_RDONLY, 0, false);
 }
 
-unique_fd inaccessible(int root, mode_t mode) {
+unique_fd inaccessible(const HostDir &host, mode_t mode) {
     const auto *const node = std::ranges::find(nodes, mode & S_IFMT, &Node::type);
     const char *name = node == nodes.end() ? "dir" : node->name;
-    const unique_fd at = rooted::open(root, std::string("/run/host/inaccessible/") + name, O_PATH);
-    return mounts::clone_tree(at.get(), "", false);
+    const unique_fd at = rooted::open(host.mount.get(), std::string("inaccessible/") + name, O_PATH);
+    unique_fd mount = mounts::clone_tree(at.get(), "", false);
+    mounts::set_attributes(mount.get(), MOUNT_ATTR_RDONLY, 0, false);
+    return mount;
 }
 
 } // namespace berth::host_dir

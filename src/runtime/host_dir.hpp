@@ -18,15 +18,16 @@ struct HostDir {
     unique_fd notify; ///< the notify socket, bound, with credentials passed (SO_PASSCRED)
 };
 
-/// Makes /run/host in the tree behind `root`, whose /run is mounted already: container-manager,
+/// Makes /run/host in the /run that `run` is the mount of: container-manager,
 /// container-uuid, os-release, incoming, inaccessible/, credentials/, unix-export/ and the
 /// notify socket. They belong to the user `owner`.
-[[nodiscard]] HostDir make(int root, const LaunchPlan &plan, uid_t owner, const UnixExport &exported);
+[[nodiscard]] HostDir make(int run, const LaunchPlan &plan, uid_t owner, const UnixExport &exported);
 
 /// Makes /run/host read-only, when all is in place.
 void seal(const HostDir &host);
 
-/// A detached mount of the node of /run/host/inaccessible that is of the type of `mode`.
-[[nodiscard]] unique_fd inaccessible(int root, mode_t mode);
+/// A detached mount, for reading, of the node in its folder `inaccessible` that is of the type of `mode`.
+/// Whatever /run/host is to those who look it up by now.
+[[nodiscard]] unique_fd inaccessible(const HostDir &host, mode_t mode);
 
 } // namespace berth::host_dir

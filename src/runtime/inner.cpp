@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
@@ -60,16 +61,36 @@ void become_root_inside(int socket) {
     die_with_launcher();
 }
 
-void take_console(const tree::Assembled &built) {
+/// The console, or the launcher's own stdio but for terminals.
+void take_stdio(const tree::Assembled &built, const Orders &orders) {
     if (::setsid() < 0)
         fail_errno("starting a session");
-    if (!built.console_slave)
-        return; // piped: the launcher's own stdio
-    for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
-        if (::dup2(built.console_slave.get(), fd) < 0)
-            fail_errno("making the console our stdio");
-    if (::ioctl(STDIN_FILENO, TIOCSCTTY, 0) < 0)
+    const int console = built.console_slave.get();
+    const bool piped = console < 0;
+    for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+        const bool kept = fd == STDERR_FILENO && orders.plan.errors_apart;
+        const int other = piped ? orders.pipes[static_cast<std::size_t>(fd)] : kept ? -1 : console;
+        if (other >= 0 && ::dup2(other, fd) < 0)
+            fail_errno("putting our stdio in place");
+    }
+    if (!piped && ::ioctl(STDIN_FILENO, TIOCSCTTY, 0) < 0)
         fail_errno("making the console our controlling terminal");
+}
+
+/// Closes all but stdio and `socket`: a working directory may be named by way of /proc/self/fd.
+void close_others(int socket) {
+    const auto number = static_cast<unsigned>(socket);
+    if ((number > STDERR_FILENO + 1 && ::close_range(STDERR_FILENO + 1, number - 1, 0) < 0)
+        || ::close_range(number + 1, ~0U, 0) < 0)
+        fail_errno("closing descriptors");
+}
+
+void change_directory(const std::string &path) {
+    if (path.empty())
+        return;
+    if (::chdir(path.c_str()) < 0)
+        fail_errno("entering {}", path);
+    rooted::require_inside(path);
 }
 
 class Environment {
@@ -160,11 +181,11 @@ int try_exec(const std::string &file, std::vector<std::string> words, Environmen
 }
 
 /// The last steps, as the process that execs.
-[[noreturn]] void become_payload(const LaunchPlan &plan, const users::User &user) {
+[[noreturn]] void become_payload(const LaunchPlan &plan, const users::User &user, int socket) {
     Environment environment(plan, user);
     const bool is_init = plan.mode == ExecMode::boot;
-    if (!plan.working_directory.empty() && ::chdir(plan.working_directory.c_str()) < 0)
-        fail_errno("entering {}", plan.working_directory);
+    close_others(socket);
+    change_directory(plan.working_directory);
     if (!is_init) {
         process::keep_capabilities(plan.process);
         users::become(user);
@@ -209,28 +230,49 @@ void send_mounted(int socket, const tree::Assembled &built, bool ours) {
     protocol::send(socket, protocol::Kind::mounted, 0, {}, fds);
 }
 
+void cut_off_mounts() {
+    if (::mount(nullptr, "/", nullptr, MS_SLAVE | MS_REC, nullptr) < 0)
+        fail_errno("cutting our mounts off from the host's");
+}
+
+/// The tree of a machine without users of its own.
+tree::Assembled build_tree(const LaunchPlan &plan, const tree::Parts &parts) {
+    cut_off_mounts();
+    tree::Assembled built = tree::assemble(plan, parts);
+    tree::show_namespaces(plan, built, api_mounts::make());
+    return built;
+}
+
+/// The tree that the launcher has assembled. A copy of its mounts, made in our user namespace, is locked.
+tree::Assembled take_over(const LaunchPlan &plan, Orders &orders, int socket) {
+    become_root_inside(socket);
+    if (::unshare(CLONE_NEWNS) < 0)
+        fail_errno("creating the machine's mount namespace");
+    cut_off_mounts();
+    tree::Assembled built = std::move(*orders.assembled);
+    tree::adopt(built);
+    if (!tree::locks_namespaces(plan, orders.parts.ids.base()))
+        tree::show_namespaces(plan, built, api_mounts::make(tree::shown_of_its_own(plan)));
+    return built;
+}
+
 void go_on(Orders &orders, unique_fd &socket) {
     const LaunchPlan &plan = orders.plan;
     die_with_launcher();
-    if (plan.users.enabled)
-        become_root_inside(socket.get());
-    if (::mount(nullptr, "/", nullptr, MS_SLAVE | MS_REC, nullptr) < 0)
-        fail_errno("cutting our mounts off from the host's");
-    const bool ours = !orders.assembled;
-    tree::Assembled built = ours ? tree::assemble(plan, orders.parts) : std::move(*orders.assembled);
-    if (!ours)
-        tree::adopt(built);
-    tree::finish(plan, built);
+    const bool ours = orders.assembled == nullptr;
+    tree::Assembled built = ours ? build_tree(plan, orders.parts) : take_over(plan, orders, socket.get());
+    // While /proc is the host's still: the machine's own is not to be trusted.
+    const users::User user = users::look_up(built.root.get(), plan.user);
+    tree::finish(built);
     if (plan.join.uts.empty() && ::sethostname(plan.hostname.c_str(), plan.hostname.size()) < 0)
         fail_errno("setting the host name");
     if (plan.private_network())
         network::raise_loopback();
-    const users::User user = users::look_up(built.root.get(), plan.user);
     send_mounted(socket.get(), built, ours);
     // The launcher waits for systemd now. A filter that forbids none of our own steps costs no time; one
     // that suppresses syncing forbids openat2(2).
     const bool early = plan.process.system_call_filter.empty() && !plan.process.suppress_sync
-                       && capabilities::has_system_administration(plan.bounding);
+                       && (plan.bounding & capabilities::system_administration()) != 0;
     if (early)
         seccomp::install(orders.filter);
     (void)protocol::expect(socket.get(), protocol::Kind::go, go_deadline, "waiting for the launcher");
@@ -243,8 +285,8 @@ void go_on(Orders &orders, unique_fd &socket) {
     capabilities::bound(plan.bounding);
     if (plan.mode == ExecMode::pid2)
         split_off_stub(plan);
-    take_console(built);
-    become_payload(plan, user);
+    take_stdio(built, orders);
+    become_payload(plan, user, socket.get());
 }
 
 } // namespace

@@ -2,7 +2,7 @@
 // The machine's side of a launch: from birth in new namespaces to exec of its init or command.
 #pragma once
 
-#include <optional>
+#include <array>
 
 #include "base/unique_fd.hpp"
 #include "runtime/plan.hpp"
@@ -15,8 +15,9 @@ namespace berth::inner {
 struct Orders {
     const LaunchPlan &plan;
     tree::Parts parts;
-    const seccomp::Programs &filter;          ///< of system calls; may be empty
-    std::optional<tree::Assembled> assembled; ///< the tree, when the launcher has assembled it
+    const seccomp::Programs &filter;      ///< of system calls; may be empty
+    tree::Assembled *assembled = nullptr; ///< the tree, when the launcher has assembled it
+    std::array<int, 3> pipes{-1, -1, -1}; ///< in place of stdio that is a terminal of our caller's
 };
 
 /// Runs in the child that namespaces::fork_into() made. `socket` leads to the launcher

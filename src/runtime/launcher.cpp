@@ -62,25 +62,21 @@ private:
     int pidfd_;
 };
 
-/// The kinds of namespaces that /sys and /dev/mqueue show.
-constexpr std::uint64_t shown_in_tree = CLONE_NEWNET | CLONE_NEWIPC;
-
 } // namespace
 
 /// The machine's first process, in its namespaces. It is told all by what it inherits.
-namespaces::Child Launcher::give_birth(int payload, const tree::Parts &parts,
-                                       std::optional<tree::Assembled> &assembled, unique_fd &ours,
+namespaces::Child Launcher::fork_inner(int payload, inner::Orders orders, unique_fd &ours,
                                        unique_fd &theirs) {
     const namespaces::Entered entered(joined_);
     std::optional<namespaces::FreshTime> time;
     if ((plan_.namespaces & CLONE_NEWTIME) != 0)
         time.emplace();
-    namespaces::Child child =
-        namespaces::fork_into(plan_.namespaces & ~std::uint64_t{CLONE_NEWTIME}, payload);
+    // With users of its own it has a mount namespace later, when it knows them.
+    const std::uint64_t later = CLONE_NEWTIME | (plan_.users.enabled ? std::uint64_t{CLONE_NEWNS} : 0U);
+    namespaces::Child child = namespaces::fork_into(plan_.namespaces & ~later, payload);
     if (child.pid == 0) {
         ours.reset();
-        inner::run({.plan = plan_, .parts = parts, .filter = filter_, .assembled = std::move(assembled)},
-                   std::move(theirs));
+        inner::run(std::move(orders), std::move(theirs));
     }
     theirs.reset();
     return child;
@@ -110,30 +106,50 @@ tree::Assembled Launcher::descriptors_of(protocol::Message &mounted) const {
     return sent;
 }
 
+/// Tells the machine's first process whose it is, once what it shall not be able to change is mounted.
+void Launcher::map_users(const namespaces::Child &child, tree::Assembled &assembled, int socket) const {
+    user_namespace::write_maps(child.pid, ids_.of_machine(assembled.guests));
+    if (tree::locks_namespaces(plan_, ids_.base())) {
+        tree::show_namespaces(plan_, assembled, api_mounts::make_for(child.pidfd.get()));
+    } else {
+        const namespaces::Entered entered(joined_, CLONE_NEWNET | CLONE_NEWIPC);
+        tree::show_others(assembled, api_mounts::make(tree::shown_of_others(plan_)));
+    }
+    protocol::send(socket, protocol::Kind::mapped);
+}
+
 Launcher::Running Launcher::start(int payload) {
     auto [ours, theirs] = protocol::make_pair();
     const std::vector<user::HostUser> users = bound_users::look_up(plan_.users);
-    const tree::Parts parts{
-        .ids = ids_, .image = image_.parts, .scratch = scratch_, .exported = exported_, .users = users};
+    const tree::Parts parts{.ids = ids_,
+                            .opened = {.layers = layers_, .upper = upper_},
+                            .image = image_.parts,
+                            .scratch = scratch_,
+                            .exported = exported_,
+                            .users = users};
     std::optional<tree::Assembled> assembled;
-    if (plan_.users.enabled) {
-        const namespaces::Entered entered(joined_, shown_in_tree);
+    if (plan_.users.enabled)
         assembled = tree::assemble(plan_, parts);
-    }
     if (assembled && payload >= 0)
         cgroup::give(payload, ids_.base());
+    Running running;
+    if (plan_.console == ConsoleMode::pipe)
+        running.machine.relay = std::make_unique<terminal::Relay>();
     steps::reached("assembled");
-    namespaces::Child child = give_birth(payload, parts, assembled, ours, theirs);
+    namespaces::Child child =
+        fork_inner(payload,
+                   {.plan = plan_,
+                    .parts = parts,
+                    .filter = filter_,
+                    .assembled = assembled ? &*assembled : nullptr,
+                    .pipes = running.machine.relay ? running.machine.relay->ends() : std::array{-1, -1, -1}},
+                   ours, theirs);
     Reaper reaper(child.pidfd.get());
     steps::reached("born");
-    if (assembled) {
-        tree::release();
-        user_namespace::write_maps(child.pid, ids_.of_machine(assembled->guests));
-        protocol::send(ours.get(), protocol::Kind::mapped);
-    }
+    if (assembled)
+        map_users(child, *assembled, ours.get());
     steps::reached("mapped");
     process::limit(plan_.process, child.pid);
-    Running running;
     if (plan_.private_network())
         running.network = std::make_unique<MachineNetwork>(plan_.network, plan_.name, child.pid);
     steps::reached("linked");
@@ -142,7 +158,9 @@ Launcher::Running Launcher::start(int payload) {
     protocol::Message mounted =
         protocol::expect(ours.get(), protocol::Kind::mounted, mount_deadline, "mounting the machine's tree");
     steps::reached("mounted");
-    if (!assembled)
+    if (assembled)
+        tree::release();
+    else
         assembled = descriptors_of(mounted);
     if (payload < 0)
         enter_scope(child.pid);
@@ -154,10 +172,10 @@ Launcher::Running Launcher::start(int payload) {
     (void)protocol::expect(ours.get(), protocol::Kind::end, exec_deadline, "starting the machine");
     reaper.release();
     steps::reached("running");
-    running.machine = {.leader = child.pid,
-                       .pidfd = std::move(child.pidfd),
-                       .console = std::move(assembled->console),
-                       .notify = std::move(assembled->notify)};
+    running.machine.leader = child.pid;
+    running.machine.pidfd = std::move(child.pidfd);
+    running.machine.console = std::move(assembled->console);
+    running.machine.notify = std::move(assembled->notify);
     return running;
 }
 

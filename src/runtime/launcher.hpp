@@ -12,6 +12,7 @@
 #include "runtime/id_maps.hpp"
 #include "runtime/id_range.hpp"
 #include "runtime/image.hpp"
+#include "runtime/inner.hpp"
 #include "runtime/machine_network.hpp"
 #include "runtime/namespaces.hpp"
 #include "runtime/plan.hpp"
@@ -54,9 +55,8 @@ private:
     };
     /// Makes the machine, in the control group behind `payload`, or in its scope when negative.
     Running start(int payload);
-    namespaces::Child give_birth(int payload, const tree::Parts &parts,
-                                 std::optional<tree::Assembled> &assembled, unique_fd &ours,
-                                 unique_fd &theirs);
+    namespaces::Child fork_inner(int payload, inner::Orders orders, unique_fd &ours, unique_fd &theirs);
+    void map_users(const namespaces::Child &child, tree::Assembled &assembled, int socket) const;
     void register_machine(int leader, const Running &running, int socket) const;
     tree::Assembled descriptors_of(protocol::Message &mounted) const;
     void enter_scope(pid_t leader) const;
@@ -67,6 +67,7 @@ private:
     std::unique_ptr<IdRange> range_; ///< a picked one
     IdMaps ids_;
     Scratch scratch_;
+    std::vector<unique_fd> layers_;
     std::vector<LockFile> locks_; ///< of the trees or the image
     /// What is mounted of a disk image: it goes before the locks do.
     struct Image {
@@ -77,7 +78,7 @@ private:
         std::vector<root::Partition> parts;
     };
     Image image_;
-    unique_fd upper_lock_;
+    unique_fd upper_; ///< its folder, locked where it is on disk
     std::vector<WorkFolder> work_folders_;
     std::vector<namespaces::Target> joined_; ///< of others, to be born into
     seccomp::Programs filter_;

@@ -58,6 +58,20 @@ Child fork_into(std::uint64_t flags, int cgroup) {
     return Child{.pid = static_cast<pid_t>(pid), .pidfd = unique_fd(pid == 0 ? -1 : pidfd)};
 }
 
+Child fork_as(pid_t pid) {
+    int pidfd = -1;
+    clone_args args{};
+    args.flags = CLONE_PIDFD;
+    args.pidfd = reinterpret_cast<std::uint64_t>(&pidfd);
+    args.exit_signal = SIGCHLD;
+    args.set_tid = reinterpret_cast<std::uint64_t>(&pid);
+    args.set_tid_size = 1;
+    const long made = ::syscall(SYS_clone3, &args, sizeof args);
+    if (made < 0)
+        fail_errno("creating process {} in another pid namespace", pid);
+    return Child{.pid = static_cast<pid_t>(made), .pidfd = unique_fd(made == 0 ? -1 : pidfd)};
+}
+
 namespace {
 
 unique_fd open_own(const char *name) {

@@ -26,6 +26,10 @@ struct Child {
 /// (CLONE_INTO_CGROUP). Returns twice, as fork(2) does.
 [[nodiscard]] Child fork_into(std::uint64_t flags, int cgroup = -1);
 
+/// Forks as process `pid` of the pid namespace that children are born into, which makes the next number there
+/// none larger (set_tid of clone3(2)). Returns twice.
+[[nodiscard]] Child fork_as(pid_t pid);
+
 /// A namespace to enter.
 struct Target {
     unique_fd fd;           ///< its file, as /proc/PID/ns/net

@@ -7,7 +7,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <utility>
 
 #include "base/error.hpp"
 #include "base/parse.hpp"
@@ -34,7 +36,7 @@ unique_fd open_staging() {
 /// Attaches the tree at the staging place, and what becomes / instead of it on top. `old` is a copy
 /// of the former when it is to be seen inside.
 unique_fd attach_root(const LaunchPlan &plan, const Parts &parts, unique_fd &base, unique_fd &old) {
-    base = root::make(plan.root, parts.ids, parts.image);
+    base = root::make(plan.root, parts.opened, parts.ids, parts.image);
     mounts::attach(base.get(), open_staging().get(), "the root");
     if (!plan.root.pivot_old.empty())
         old = mounts::clone_tree(base.get(), "", true); // before anything covers it
@@ -73,12 +75,14 @@ void attach_former_root(const LaunchPlan &plan, int root, const unique_fd &old) 
     mounts::attach(old.get(), target.get(), plan.root.pivot_old);
 }
 
+bool is_below(const std::string &path, std::string_view place) {
+    return path == place || path.starts_with(std::string(place) + "/");
+}
+
 /// What shows the machine's namespaces covers what is below it.
 bool is_late(const MountPlan &mount) {
-    const auto below = [&](std::string_view place) {
-        return mount.destination == place || mount.destination.starts_with(std::string(place) + "/");
-    };
-    return below("/proc") || below("/sys") || below("/dev/mqueue");
+    return is_below(mount.destination, "/proc") || is_below(mount.destination, "/sys")
+           || is_below(mount.destination, "/dev/mqueue");
 }
 
 std::uint64_t mount_of(int fd) {
@@ -101,10 +105,11 @@ bool is_of_tree(std::filesystem::path path, int root) {
 
 /// What is mounted on. Where links may have led us into what is bound from the host, nothing is made
 /// that the machine's root could not make.
-unique_fd place_for(const std::string &destination, int root, bool directory, uid_t owner) {
+unique_fd place_for(const std::string &destination, int root, bool directory, uid_t owner,
+                    mode_t mode = 0644) {
     const auto make = [&] {
         return directory ? rooted::make_directory(root, destination)
-                         : rooted::make_mount_file(root, destination);
+                         : rooted::make_mount_file(root, destination, mode);
     };
     try {
         const PlainRights plain(owner);
@@ -116,16 +121,30 @@ unique_fd place_for(const std::string &destination, int root, bool directory, ui
     return make();
 }
 
-void attach_source(const MountPlan &mount, int root, const unique_fd &source, uid_t owner) {
+/// Where a mount goes: a path below a directory.
+struct Place {
+    int root;
+    std::string path;
+};
+
+/// By the mounts themselves for what is below /proc and /sys: what those names lead to may be another.
+Place place_of(const std::string &destination, int root, const api_mounts::Kernel *kernel) {
+    for (const auto &[name, mount] : {std::pair{"/proc", kernel != nullptr ? kernel->proc.get() : -1},
+                                      {"/sys", kernel != nullptr ? kernel->sys.get() : -1}})
+        if (mount >= 0 && is_below(destination, name))
+            return {.root = mount, .path = destination.substr(std::string_view(name).size())};
+    return {.root = root, .path = destination};
+}
+
+void attach_source(const MountPlan &mount, const Place &place, const host_dir::HostDir &host,
+                   const unique_fd &source, uid_t owner) {
     try {
         if (mount.kind == MountConfig::Kind::inaccessible) {
-            const unique_fd target = rooted::open(root, mount.destination, O_PATH);
+            const unique_fd target = rooted::open(place.root, place.path, O_PATH);
             struct stat st{};
             if (::fstat(target.get(), &st) < 0)
                 fail_errno("looking at {}", mount.destination);
-            const unique_fd hidden = host_dir::inaccessible(root, st.st_mode);
-            mounts::set_attributes(hidden.get(), MOUNT_ATTR_RDONLY, 0, false);
-            mounts::attach(hidden.get(), target.get(), mount.destination);
+            mounts::attach(host_dir::inaccessible(host, st.st_mode).get(), target.get(), mount.destination);
             return;
         }
         if (!source)
@@ -133,7 +152,7 @@ void attach_source(const MountPlan &mount, int root, const unique_fd &source, ui
         struct stat st{};
         if (::fstat(source.get(), &st) < 0)
             fail_errno("looking at what is to be mounted");
-        const unique_fd target = place_for(mount.destination, root, S_ISDIR(st.st_mode), owner);
+        const unique_fd target = place_for(place.path, place.root, S_ISDIR(st.st_mode), owner);
         mounts::attach(source.get(), target.get(), mount.destination);
     } catch (const Error &error) {
         throw Error(mount.origin.text + ": " + error.what(), error.code());
@@ -185,31 +204,62 @@ Assembled assemble(const LaunchPlan &plan, const Parts &parts) {
         sources.push_back(
             sources::open(mount, base.get(), parts.ids, parts.scratch, plan.selinux_apifs_context));
 
-    api_mounts::mount_temporary(root, owner, plan.selinux_apifs_context);
-    devices::mount(root, owner, plan.selinux_apifs_context);
-    // What shows namespaces that are not the machine's is not its to mount.
-    if (plan.users.enabled && !plan.private_network())
-        api_mounts::mount_sys(root);
-    if (plan.users.enabled && !plan.join.ipc.empty())
-        devices::mount_mqueue(root);
-    const host_dir::HostDir host = host_dir::make(root, plan, owner, parts.exported);
-    made.guests = bound_users::settle(plan.users, parts.users, root, host.mount.get(), parts.ids);
+    const unique_fd run = api_mounts::mount_temporary(root, owner, plan.selinux_apifs_context);
+    const devices::Owner device_owner = devices::owner_of(owner, plan.users.count);
+    const unique_fd pts = devices::mount(root, device_owner, plan.selinux_apifs_context);
+    made.host = host_dir::make(run.get(), plan, owner, parts.exported);
+    made.covers = api_mounts::make_covers(made.host, run.get(), uuid_of(plan.boot_id));
+    made.guests = bound_users::settle(plan.users, parts.users, root, made.host.mount.get(), parts.ids);
     made.late.resize(sources.size());
     for (std::size_t i = 0; i < sources.size(); ++i) {
-        if (is_late(plan.mounts[i]))
+        const MountPlan &mount = plan.mounts[i];
+        if (is_late(mount))
             made.late[i] = std::move(sources[i]);
         else
-            attach_source(plan.mounts[i], root, sources[i], owner);
+            attach_source(mount, {.root = root, .path = mount.destination}, made.host, sources[i], owner);
     }
     host_files::settle(plan, root, owner);
     if (plan.console != ConsoleMode::pipe) {
-        devices::Console console = devices::make_console(root, owner);
+        devices::Console console = devices::make_console(pts.get(), device_owner);
+        mounts::attach(console.node.get(), place_for("/dev/console", root, false, owner, 0600).get(),
+                       "/dev/console");
         made.console = std::move(console.master);
         made.console_slave = std::move(console.slave);
     }
-    host_dir::seal(host);
-    made.notify = unique_fd(::fcntl(host.notify.get(), F_DUPFD_CLOEXEC, 0));
+    host_dir::seal(made.host);
+    made.notify = unique_fd(::fcntl(made.host.notify.get(), F_DUPFD_CLOEXEC, 0));
     return made;
+}
+
+bool locks_namespaces(const LaunchPlan &plan, uid_t base) {
+    return plan.users.enabled && (base == 0 || std::ranges::any_of(plan.mounts, is_late));
+}
+
+api_mounts::Shown shown_of_others(const LaunchPlan &plan) {
+    return {.proc = false, .sys = !plan.private_network(), .mqueue = !plan.join.ipc.empty()};
+}
+
+api_mounts::Shown shown_of_its_own(const LaunchPlan &plan) {
+    const api_mounts::Shown others = shown_of_others(plan);
+    return {.proc = true, .sys = !others.sys, .mqueue = !others.mqueue};
+}
+
+void show_others(const Assembled &assembled, const api_mounts::Kernel &kernel) {
+    if (kernel.sys)
+        mounts::set_attributes(kernel.sys.get(), MOUNT_ATTR_RDONLY, 0, false);
+    api_mounts::attach(assembled.root.get(), kernel);
+}
+
+void show_namespaces(const LaunchPlan &plan, Assembled &assembled, const api_mounts::Kernel &kernel) {
+    const int root = assembled.root.get();
+    api_mounts::attach(root, kernel);
+    api_mounts::restrict(kernel, std::move(assembled.covers), plan.private_network());
+    for (std::size_t i = 0; i < plan.mounts.size(); ++i) {
+        const MountPlan &mount = plan.mounts[i];
+        if (is_late(mount)) // nothing is made in the kernel's filesystems: whose rights we have is all one
+            attach_source(mount, place_of(mount.destination, root, &kernel), assembled.host,
+                          assembled.late[i], 0);
+    }
 }
 
 void adopt(Assembled &assembled) {
@@ -223,18 +273,8 @@ void release() noexcept {
     ::umount2(root::staging, MNT_DETACH);
 }
 
-void finish(const LaunchPlan &plan, Assembled &assembled) {
-    const int root = assembled.root.get();
-    api_mounts::mount_proc(root, plan.private_network());
-    if (!plan.users.enabled || plan.private_network())
-        api_mounts::mount_sys(root);
-    if (!plan.users.enabled || plan.join.ipc.empty())
-        devices::mount_mqueue(root);
-    api_mounts::cover_kernel_files(root, uuid_of(plan.boot_id));
-    for (std::size_t i = 0; i < plan.mounts.size(); ++i)
-        if (is_late(plan.mounts[i]))
-            attach_source(plan.mounts[i], root, assembled.late[i], 0); // as the machine's root already
-    pivot(root);
+void finish(const Assembled &assembled) {
+    pivot(assembled.root.get());
 }
 
 } // namespace berth::tree
