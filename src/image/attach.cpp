@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include <nlohmann/json.hpp>
 
@@ -48,9 +49,12 @@ struct Opened {
 Opened open_locked(const std::string &path, const Request &request) {
     Opened opened{.locks = {}, .image = open_image(path, request.read_only), .table = {}, .choice = {}};
     lock_image(opened.image);
+    struct stat st{};
+    if (::fstat(opened.image.fd.get(), &st) < 0)
+        fail_errno("looking at {}", path);
     if (request.lock)
         opened.locks =
-            tree_lock::take(std::filesystem::canonical(path).native(),
+            tree_lock::take(std::filesystem::canonical(path).native(), st,
                             request.read_only ? LockFile::Mode::shared : LockFile::Mode::exclusive);
     return opened;
 }

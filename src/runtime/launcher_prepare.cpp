@@ -35,9 +35,9 @@ void attach_at(int mount, const std::string &path) {
     mounts::attach(mount, target.get(), path);
 }
 
-struct stat look_at(const std::string &path) {
+struct stat look_at(const unique_fd &layer, const std::string &path) {
     struct stat st{};
-    if (::stat(path.c_str(), &st) < 0)
+    if (::fstat(layer.get(), &st) < 0)
         fail_errno("looking at {}", path);
     return st;
 }
@@ -67,14 +67,16 @@ Launcher::Launcher(LaunchPlan plan) : plan_(std::move(plan)), joined_(joined::op
     root::prepare_staging();
     if (!plan_.root.template_tree.empty())
         tree_template::instantiate(plan_.root.template_tree, plan_.root.layers.front());
-    locks_ = root::lock_layers(plan_.root, false);
+    layers_ = root::open_layers(plan_.root);
+    steps::reached("opened");
+    locks_ = root::lock_layers(plan_.root, layers_, false);
     const std::vector<image::Mount> parts = open_image();
-    settle_users(parts.empty() ? look_at(plan_.root.tree()) : look_at(parts.front(), plan_.root));
+    settle_users(parts.empty() ? look_at(layers_.back(), plan_.root.tree())
+                               : look_at(parts.front(), plan_.root));
     exported_.give(ids_.base());
     steps::reached("users");
     attach_image(parts);
-    root::prepare_upper(plan_.root, ids_.map_trees());
-    upper_lock_ = root::lock_upper(plan_.root);
+    upper_ = root::prepare_upper(plan_.root, layers_.empty() ? -1 : layers_.back().get(), ids_.map_trees());
     make_work_folders();
     if (needs_scratch(plan_.mounts))
         scratch_.begin();
@@ -167,7 +169,8 @@ void Launcher::settle_users(const struct stat &root) {
     const RootPlan &where = plan_.root;
     const bool plain = where.kind == RootPlan::Kind::directory && where.image.empty();
     const bool theirs = range_base(root.st_uid) == users.base;
-    if (plain && users.ownership == Ownership::automatic && !theirs && !ownership::can_map(where.tree())) {
+    if (plain && users.ownership == Ownership::automatic && !theirs
+        && !ownership::can_map(layers_.back().get())) {
         if (where.read_only || where.usr_only)
             fail("{}: its filesystem cannot map the owners of files, and they are not changed in a tree that "
                  "is only read",
@@ -183,13 +186,13 @@ void Launcher::settle_users(const struct stat &root) {
 void Launcher::give_files_to_users() {
     if (!locks_.empty() && locks_.front().mode() == LockFile::Mode::shared) {
         locks_.clear(); // our own would be in our way
-        locks_ = root::lock_layers(plan_.root, true);
+        locks_ = root::lock_layers(plan_.root, layers_, true);
     }
     const std::string &tree = plan_.root.tree();
     const std::uint32_t base = plan_.users.base;
     const bool told = !plan_.quiet && ::isatty(STDERR_FILENO) == 1;
     say(std::format("Giving the files in {} to users {} and up.", tree, base));
-    ownership::move_to(tree, base, [told](std::uint64_t count) {
+    ownership::move_to(layers_.back().get(), tree, base, [told](std::uint64_t count) {
         if (told)
             std::fprintf(stderr, "\r%llu files", static_cast<unsigned long long>(count));
     });

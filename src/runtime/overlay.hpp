@@ -13,13 +13,15 @@ namespace berth::overlay {
 /// A directory of an overlay.
 struct Layer {
     std::string path;
+    int place = -1;      ///< the directory itself, opened before; negative: it is opened now
     bool mapped = false; ///< users are mapped as they should be already
 };
 
 struct Request {
     std::vector<Layer> lowers; ///< lowest first
     std::string upper;         ///< what is written goes here; empty: nothing is written
-    std::string work;          ///< on the filesystem of `upper`
+    std::string work;          ///< beside `upper`
+    int upper_folder = -1;     ///< what both are in, opened before; negative: it is opened now
     unsigned attributes = 0;   ///< MOUNT_ATTR_*
 };
 

@@ -173,9 +173,9 @@ private:
 
 } // namespace
 
-bool can_map(const std::string &path) {
-    const unique_fd mount = mounts::clone_tree(AT_FDCWD, path, false);
-    const user_namespace::Range any{.inside = 0, .outside = 1, .count = 1};
+bool can_map(int tree) {
+    const unique_fd mount = mounts::clone_tree(tree, "", false);
+    const id_map::Range any{.inside = 0, .outside = 1, .count = 1};
     const unique_fd users = user_namespace::make({.users = {any}, .groups = {any}});
     try {
         mounts::set_id_map(mount.get(), users.get(), false);
@@ -185,21 +185,20 @@ bool can_map(const std::string &path) {
     }
 }
 
-void move_to(const std::string &path, std::uint32_t base,
+void move_to(int tree, const std::string &path, std::uint32_t base,
              const std::function<void(std::uint64_t)> &progress) {
     if (range_base(base) != base)
         fail("files can be given to ranges that begin at a multiple of 65536 only, not to one from {} on",
              base);
     const ManyDescriptors deep;
-    const unique_fd root(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
     struct stat st{};
-    if (!root || ::fstat(root.get(), &st) < 0)
-        fail_errno("opening the directory {}", path);
+    if (::fstat(tree, &st) < 0)
+        fail_errno("looking at {}", path);
     if (st.st_uid == shifted(st.st_uid, base) && st.st_gid == shifted(st.st_gid, base))
         return; // done before
     Walk walk(base, st.st_dev, progress);
-    walk.enter(open_directory(root.get(), path), path);
-    walk.change(root.get(), path);
+    walk.enter(open_directory(tree, path), path);
+    walk.change(tree, path);
 }
 
 } // namespace berth::ownership

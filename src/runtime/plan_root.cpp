@@ -83,13 +83,16 @@ Upper::Kind upper_kind(const MachineConfig &config) {
 
 std::string upper_directory(const MachineConfig &config, const HostFacts &facts, const std::string &name,
                             Upper::Kind kind) {
+    fs::path path;
     switch (kind) {
     case Upper::Kind::none: return {};
-    case Upper::Kind::ephemeral: return facts.runtime_directory + "/upper";
-    case Upper::Kind::persistent: return facts.state_directory + "/uppers/" + name;
-    case Upper::Kind::path: return config.root.upper->path;
+    case Upper::Kind::ephemeral: path = facts.runtime_directory + "/upper"; break;
+    case Upper::Kind::persistent: path = facts.state_directory + "/uppers/" + name; break;
+    case Upper::Kind::path: path = config.root.upper->path; break;
     }
-    return {};
+    std::error_code error;
+    const fs::path resolved = fs::weakly_canonical(path, error); // it need not be there yet
+    return error ? path.native() : resolved.native();
 }
 
 void check_template(const MachineConfig &config, RootPlan &root) {

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "base/error.hpp"
+#include "base/host_path.hpp"
 #include "base/rooted.hpp"
 #include "runtime/fs_identity.hpp"
 #include "runtime/mounts.hpp"
@@ -29,54 +30,68 @@ void make_directory(const std::string &path, mode_t mode) {
 
 /// The upper's own directory is the root's inode in the merged tree: it looks as the topmost
 /// lower's does, in owner and mode.
-void make_upper_like(const std::string &upper, const std::string &lower, bool mapped) {
-    if (::mkdir(upper.c_str(), 0755) < 0) {
+void make_upper_like(int folder, const struct stat &lower, bool mapped) {
+    if (::mkdirat(folder, "upper", 0700) < 0) {
         if (errno == EEXIST)
             return;
-        fail_errno("creating the directory {}", upper);
+        fail_errno("creating the directory of an upper");
     }
+    const unique_fd upper(::openat(folder, "upper", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    const std::uint32_t shift = mapped ? range_base(lower.st_uid) : 0;
+    if (!upper || ::fchown(upper.get(), lower.st_uid - shift, lower.st_gid - shift) < 0
+        || ::fchmod(upper.get(), lower.st_mode & 07777U) < 0)
+        fail_errno("giving an upper the owner and mode of the tree");
+}
+
+struct stat look_at(int fd, const std::string &path) {
     struct stat st{};
-    if (::stat(lower.c_str(), &st) < 0)
-        fail_errno("looking at {}", lower);
-    const std::uint32_t shift = mapped ? range_base(st.st_uid) : 0;
-    if (::chown(upper.c_str(), st.st_uid - shift, st.st_gid - shift) < 0
-        || ::chmod(upper.c_str(), st.st_mode & 07777U) < 0)
-        fail_errno("giving {} the owner and mode of {}", upper, lower);
+    if (::fstat(fd, &st) < 0)
+        fail_errno("looking at {}", path);
+    return st;
+}
+
+/// Both folders of an overlay's.
+void make_folders(int folder, const struct stat &lower, bool mapped) {
+    make_upper_like(folder, lower, mapped);
+    if (::mkdirat(folder, "work", 0700) < 0 && errno != EEXIST)
+        fail_errno("creating the work folder of an upper");
+}
+
+void lock(int folder, const std::string &path) {
+    if (::flock(folder, LOCK_EX | LOCK_NB) == 0)
+        return;
+    if (errno == EWOULDBLOCK)
+        throw Error(std::format("{} is in use by another machine that writes to it", path), EBUSY);
+    fail_errno("locking {}", path);
 }
 
 } // namespace
 
-std::vector<LockFile> lock_layers(const RootPlan &plan, bool written) {
+std::vector<unique_fd> open_layers(const RootPlan &plan) {
+    std::vector<unique_fd> layers;
+    for (const std::string &layer : plan.layers)
+        layers.push_back(host_path::open(layer, O_PATH | O_DIRECTORY));
+    return layers;
+}
+
+std::vector<LockFile> lock_layers(const RootPlan &plan, const std::vector<unique_fd> &layers, bool written) {
     written = written || (!plan.is_overlay() && !plan.read_only && !plan.usr_only);
     std::vector<LockFile> locks;
-    for (const std::string &layer : plan.layers)
-        for (LockFile &lock :
-             tree_lock::take(layer, written ? LockFile::Mode::exclusive : LockFile::Mode::shared))
+    for (std::size_t i = 0; i < layers.size(); ++i)
+        for (LockFile &lock : tree_lock::take(plan.layers[i], look_at(layers[i].get(), plan.layers[i]),
+                                              written ? LockFile::Mode::exclusive : LockFile::Mode::shared))
             locks.push_back(std::move(lock));
     return locks;
 }
 
-unique_fd lock_upper(const RootPlan &plan) {
-    if (plan.upper != Upper::Kind::persistent && plan.upper != Upper::Kind::path)
-        return {};
-    unique_fd directory(::open(plan.upper_directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!directory)
-        fail_errno("opening the directory {}", plan.upper_directory);
-    if (::flock(directory.get(), LOCK_EX | LOCK_NB) == 0)
-        return directory;
-    if (errno == EWOULDBLOCK)
-        throw Error(std::format("{} is in use by another machine that writes to it", plan.upper_directory),
-                    EBUSY);
-    fail_errno("locking {}", plan.upper_directory);
-}
-
 void prepare_staging() {
-    make_directory(staging, 0755);
+    make_directory(fs::path(staging).parent_path().native(), 0755);
+    make_directory(staging, 0700);
 }
 
-void prepare_upper(const RootPlan &plan, bool mapped) {
+unique_fd prepare_upper(const RootPlan &plan, int lower, bool mapped) {
     if (plan.upper == Upper::Kind::none)
-        return;
+        return {};
     const fs::path directory(plan.upper_directory);
     if (plan.upper == Upper::Kind::path) {
         make_directory(directory.native(), 0755);
@@ -85,24 +100,27 @@ void prepare_upper(const RootPlan &plan, bool mapped) {
         make_directory(directory.parent_path().native(), 0700);
         make_directory(directory.native(), 0700);
     }
+    unique_fd folder = host_path::open(directory, O_RDONLY | O_DIRECTORY);
     if (plan.upper == Upper::Kind::ephemeral) {
         const unique_fd tmpfs = mounts::new_filesystem("tmpfs", {{"mode", "0755"}}, 0);
-        const unique_fd target(::open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-        if (!target)
-            fail_errno("opening the directory {}", directory.native());
-        mounts::attach(tmpfs.get(), target.get(), "the ephemeral upper");
+        mounts::attach(tmpfs.get(), folder.get(), "the ephemeral upper");
+        folder = host_path::open(directory, O_RDONLY | O_DIRECTORY);
+    } else {
+        lock(folder.get(), directory.native());
     }
-    make_upper_like(directory / "upper", plan.layers.empty() ? "/" : plan.layers.back(), mapped);
-    make_directory(directory / "work", 0700);
+    struct stat like{};
+    if (lower >= 0 ? ::fstat(lower, &like) < 0 : ::stat("/", &like) < 0)
+        fail_errno("looking at the topmost layer");
+    make_folders(folder.get(), like, mapped);
+    return folder;
 }
 
 namespace {
 
-unique_fd directory_root(const RootPlan &plan, IdMaps &ids) {
-    unique_fd tree = mounts::clone_tree(AT_FDCWD, plan.layers[0], true);
-    struct stat st{};
-    if (::fstat(tree.get(), &st) < 0)
-        fail_errno("looking at {}", plan.layers[0]);
+unique_fd directory_root(const RootPlan &plan, const Opened &opened, IdMaps &ids) {
+    const unique_fd place = host_path::open_again(plan.layers[0], opened.layers[0].get());
+    unique_fd tree = mounts::clone_tree(place.get(), "", true);
+    const struct stat st = look_at(tree.get(), plan.layers[0]);
     try {
         ids.map_tree(tree.get(), st, true);
     } catch (const Error &error) {
@@ -114,13 +132,19 @@ unique_fd directory_root(const RootPlan &plan, IdMaps &ids) {
     return tree;
 }
 
-unique_fd overlay_root(const RootPlan &plan, IdMaps &ids, const std::vector<Partition> &image) {
+unique_fd overlay_root(const RootPlan &plan, const Opened &opened, IdMaps &ids,
+                       const std::vector<Partition> &image) {
     overlay::Request request;
+    std::vector<unique_fd> places;
     if (!image.empty())
         request.lowers.push_back({.path = image.front().place, .mapped = true});
-    for (const std::string &layer : plan.layers)
-        request.lowers.push_back({.path = layer});
+    for (std::size_t i = 0; i < plan.layers.size(); ++i) {
+        places.push_back(host_path::open_again(plan.layers[i], opened.layers[i].get()));
+        request.lowers.push_back({.path = plan.layers[i], .place = places.back().get()});
+    }
     if (plan.upper != Upper::Kind::none) {
+        request.upper_folder =
+            places.emplace_back(host_path::open_again(plan.upper_directory, opened.upper.get())).get();
         request.upper = plan.upper_directory + "/upper";
         request.work = plan.upper_directory + "/work";
     }
@@ -155,10 +179,10 @@ unique_fd empty_root(int base, const IdMaps &ids) {
 
 } // namespace
 
-unique_fd make(const RootPlan &plan, IdMaps &ids, const std::vector<Partition> &image) {
-    unique_fd made = plan.is_overlay() ? overlay_root(plan, ids, image)
+unique_fd make(const RootPlan &plan, const Opened &opened, IdMaps &ids, const std::vector<Partition> &image) {
+    unique_fd made = plan.is_overlay() ? overlay_root(plan, opened, ids, image)
                      : !image.empty()  ? mounts::clone_tree(AT_FDCWD, image.front().place, false)
-                                       : directory_root(plan, ids);
+                                       : directory_root(plan, opened, ids);
     if (plan.read_only)
         mounts::set_attributes(made.get(), MOUNT_ATTR_RDONLY, 0, true);
     return made;
@@ -167,8 +191,10 @@ unique_fd make(const RootPlan &plan, IdMaps &ids, const std::vector<Partition> &
 unique_fd ephemeral_overlay(const RootPlan &plan, const std::string &place, std::size_t number, IdMaps &ids) {
     const std::string folder = std::format("{}/{}", plan.upper_directory, number);
     make_directory(folder, 0700);
-    make_upper_like(folder + "/upper", place, ids.map_trees());
-    make_directory(folder + "/work", 0700);
+    struct stat lower{};
+    if (::stat(place.c_str(), &lower) < 0)
+        fail_errno("looking at {}", place);
+    make_folders(host_path::open(folder, O_RDONLY | O_DIRECTORY).get(), lower, ids.map_trees());
     const FsIdentity identity(ids.base()); // overlayfs works as whoever mounts it
     return overlay::mount(
         {.lowers = {{.path = place, .mapped = true}}, .upper = folder + "/upper", .work = folder + "/work"},

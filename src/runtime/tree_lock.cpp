@@ -93,12 +93,9 @@ std::vector<LockFile> try_take(const std::string &path, const struct stat &st, L
 
 } // namespace
 
-std::vector<LockFile> take(const std::string &path, LockFile::Mode mode) {
+std::vector<LockFile> take(const std::string &path, const struct stat &st, LockFile::Mode mode) {
     if (path == "/")
         return {}; // the host's own, which is always in use
-    struct stat st{};
-    if (::stat(path.c_str(), &st) < 0)
-        fail_errno("looking at {}", path);
     make_folder();
     const auto deadline = std::chrono::steady_clock::now() + patience;
     for (;;) {

@@ -3,6 +3,8 @@
 // of us writes to what another uses.
 #pragma once
 
+#include <sys/stat.h>
+
 #include <string>
 #include <vector>
 
@@ -10,10 +12,10 @@
 
 namespace berth::tree_lock {
 
-/// Locks the tree, image or block device at `path`, which has no symlinks in it: by the file
+/// Locks the tree, image or block device that was opened at `path`, where `st` tells of it: by the file
 /// ".#NAME.lck" beside it, and by one in /run/systemd/nspawn/locks that is named for what is there,
 /// by whichever path it was found. On a read-only filesystem the latter alone has to do.
 /// Throws Error (EBUSY) naming `path` when another program's lock is in the way.
-[[nodiscard]] std::vector<LockFile> take(const std::string &path, LockFile::Mode mode);
+[[nodiscard]] std::vector<LockFile> take(const std::string &path, const struct stat &st, LockFile::Mode mode);
 
 } // namespace berth::tree_lock

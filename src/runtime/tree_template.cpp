@@ -11,8 +11,10 @@
 #include <array>
 #include <cstdio>
 #include <filesystem>
+#include <format>
 
 #include "base/error.hpp"
+#include "base/host_path.hpp"
 #include "base/unique_fd.hpp"
 
 namespace berth::tree_template {
@@ -21,17 +23,23 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// cp(1) knows all there is to copy: owners, times, ACLs, attributes, hard links, holes. It keeps `lock`,
-/// since it outlives us when we are killed: nobody shall go on while it still writes.
-void copy(const std::string &from, const std::string &to, int lock) {
-    std::array<std::string, 6> words{"cp",        "--archive", "--one-file-system", "--reflink=auto",
-                                     from + "/.", to};
+/// The path of an open directory, for a child that has the descriptor, too.
+std::string path_of(int fd) {
+    return std::format("/proc/self/fd/{}", fd);
+}
+
+/// cp(1) knows all there is to copy: owners, times, ACLs, attributes, hard links, holes. It keeps `to`, which
+/// is locked, since it outlives us when we are killed: nobody shall go on while it still writes.
+void copy(int from, int to, const std::string &what) {
+    std::array<std::string, 6> words{
+        "cp", "--archive", "--one-file-system", "--reflink=auto", path_of(from) + "/.", path_of(to)};
     std::array<char *, words.size() + 1> pointers{};
     for (std::size_t i = 0; i < words.size(); ++i)
         pointers[i] = words[i].data();
     posix_spawn_file_actions_t actions{};
     ::posix_spawn_file_actions_init(&actions);
-    ::posix_spawn_file_actions_adddup2(&actions, lock, lock); // no longer closed by exec
+    for (const int fd : {from, to})
+        ::posix_spawn_file_actions_adddup2(&actions, fd, fd); // no longer closed by exec
     pid_t pid = -1;
     const int code = ::posix_spawnp(&pid, "cp", &actions, nullptr, pointers.data(), environ);
     ::posix_spawn_file_actions_destroy(&actions);
@@ -42,32 +50,44 @@ void copy(const std::string &from, const std::string &to, int lock) {
         if (errno != EINTR)
             fail_errno("waiting for cp");
     if (status != 0)
-        fail("copying the template {} to {}: cp failed", from, to);
+        fail("{}: cp failed", what);
+}
+
+bool is_there(int folder, const std::string &name) {
+    struct stat st{};
+    return ::fstatat(folder, name.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+unique_fd open_in(int folder, const std::string &name) {
+    unique_fd fd(::openat(folder, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (!fd)
+        fail_errno("opening the directory {}", name);
+    return fd;
 }
 
 } // namespace
 
 void instantiate(const std::string &from, const std::string &tree) {
-    if (fs::exists(tree))
-        return;
     const fs::path path(tree);
-    const std::string temporary =
-        (path.parent_path() / (".#" + path.filename().native() + ".berth")).native();
-    if (::mkdir(temporary.c_str(), 0700) < 0 && errno != EEXIST)
-        fail_errno("creating the directory {}", temporary);
-    const unique_fd lock(::open(temporary.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-    if (!lock)
-        fail_errno("opening the directory {}", temporary);
+    const std::string name = path.filename();
+    const std::string temporary = ".#" + name + ".berth";
+    const unique_fd folder = host_path::open(path.parent_path(), O_RDONLY | O_DIRECTORY);
+    if (is_there(folder.get(), name))
+        return;
+    const unique_fd source = host_path::open(from, O_RDONLY | O_DIRECTORY);
+    if (::mkdirat(folder.get(), temporary.c_str(), 0700) < 0 && errno != EEXIST)
+        fail_errno("creating the directory {} beside {}", temporary, tree);
+    const unique_fd lock = open_in(folder.get(), temporary);
     if (::flock(lock.get(), LOCK_EX) < 0)
-        fail_errno("locking {}", temporary);
-    if (fs::exists(tree))
+        fail_errno("locking {} beside {}", temporary, tree);
+    if (is_there(folder.get(), name))
         return; // another launcher was first
-    for (const fs::directory_entry &rest : fs::directory_iterator(temporary))
+    for (const fs::directory_entry &rest : fs::directory_iterator(path_of(lock.get())))
         fs::remove_all(rest.path()); // of a copy that was cut short
-    copy(from, temporary, lock.get());
+    copy(source.get(), lock.get(), std::format("copying the template {} to {}", from, tree));
     if (::syncfs(lock.get()) < 0)
-        fail_errno("writing {} to disk", temporary);
-    if (::rename(temporary.c_str(), tree.c_str()) < 0)
+        fail_errno("writing {} to disk", tree);
+    if (::renameat(folder.get(), temporary.c_str(), folder.get(), name.c_str()) < 0)
         fail_errno("giving {} its name", tree);
 }
 

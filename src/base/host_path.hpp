@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// Paths of the host that a plan has settled, absolute and without links. In folders that others than root
+// may write to, something else may be at them the next time: they are opened once.
+#pragma once
+
+#include <string>
+
+#include "base/unique_fd.hpp"
+
+namespace berth::host_path {
+
+/// Opens `path`; a link that has come into it since is an error (openat2(2), RESOLVE_NO_SYMLINKS). `flags`
+/// as in open(2); O_CLOEXEC is added. Throws Error naming the path.
+[[nodiscard]] unique_fd open(const std::string &path, int flags);
+
+/// Opens the directory `path` anew (O_PATH), in the mount namespace that we are in by now: `before` is what
+/// was there when it was opened first. Throws Error when it is another one.
+[[nodiscard]] unique_fd open_again(const std::string &path, int before);
+
+/// True when nobody but root can put something else at `path`.
+[[nodiscard]] bool is_fixed(const std::string &path);
+
+} // namespace berth::host_path
