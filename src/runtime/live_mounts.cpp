@@ -14,6 +14,7 @@
 
 #include "base/error.hpp"
 #include "base/rooted.hpp"
+#include "runtime/bind_record.hpp"
 #include "runtime/fs_identity.hpp"
 #include "runtime/mounts.hpp"
 #include "runtime/namespaces.hpp"
@@ -90,6 +91,13 @@ unique_fd destination(const join::Target &target, const Request &request, bool d
     return fd;
 }
 
+bool is_mount_root(int fd) {
+    struct statx st{};
+    if (::statx(fd, "", AT_EMPTY_PATH, 0, &st) < 0)
+        fail_errno("looking at a mount");
+    return (st.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
+}
+
 } // namespace
 
 void bind(const join::Target &target, const Request &request) {
@@ -102,23 +110,33 @@ void bind(const join::Target &target, const Request &request) {
     const unique_fd source = mounts::clone_tree(AT_FDCWD, request.source, true);
     if (request.read_only)
         mounts::set_attributes(source.get(), MOUNT_ATTR_RDONLY, 0, true);
-    inside(target, [&](int) {
-        const unique_fd place = destination(target, request, S_ISDIR(st.st_mode));
-        mounts::attach(source.get(), place.get(), request.destination);
-    });
+    const BindRecord record(target.leader);
+    const std::uint64_t mount = mounts::id_of(source.get());
+    record.add(mount, request.destination);
+    try {
+        inside(target, [&](int) {
+            const unique_fd place = destination(target, request, S_ISDIR(st.st_mode));
+            mounts::attach(source.get(), place.get(), request.destination);
+        });
+    } catch (...) {
+        record.remove(mount);
+        throw;
+    }
 }
 
 void unbind(const join::Target &target, const std::string &path) {
+    const BindRecord record(target.leader);
     inside(target, [&](int descriptors) {
-        const unique_fd place = rooted::open(target.root.get(), path, O_PATH);
+        const unique_fd place = rooted::open_plain(target.root.get(), path, O_PATH);
+        const std::uint64_t mount = mounts::id_of(place.get());
+        if (!is_mount_root(place.get()) || !record.has(mount))
+            fail_code(EINVAL, "nothing that berth bind has mounted is on {} inside the machine", path);
         const std::string name = std::to_string(place.get());
         if (::fchdir(descriptors) < 0)
             fail_errno("entering /proc/self/fd");
-        if (::umount2(name.c_str(), MNT_DETACH) < 0) {
-            if (errno == EINVAL)
-                fail_code(EINVAL, "nothing of ours is mounted on {} inside the machine", path);
+        if (::umount2(name.c_str(), MNT_DETACH) < 0)
             fail_errno("unmounting {} inside the machine", path);
-        }
+        record.remove(mount);
     });
 }
 

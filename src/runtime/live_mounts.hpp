@@ -19,7 +19,8 @@ struct Request {
 /// destination is resolved in the machine's tree and cannot lead out of it.
 void bind(const join::Target &target, const Request &request);
 
-/// Unmounts what is mounted on `destination` inside. Throws Error when nothing is.
+/// Unmounts what bind() has mounted on `destination` inside, which must be no link and lead over none.
+/// Throws Error when there is nothing of the kind.
 void unbind(const join::Target &target, const std::string &destination);
 
 } // namespace berth::live_mounts

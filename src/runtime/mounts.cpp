@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -83,6 +84,13 @@ void set_id_map(int fd, int user_namespace, bool recursive) {
 void attach(int fd, int target, std::string_view what) {
     if (::move_mount(fd, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
         fail_errno("mounting {}", what);
+}
+
+std::uint64_t id_of(int fd) {
+    struct statx st{};
+    if (::statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID | STATX_MNT_ID_UNIQUE, &st) < 0)
+        fail_errno("asking for the number of a mount");
+    return st.stx_mnt_id;
 }
 
 } // namespace berth::mounts

@@ -4,6 +4,7 @@
 // machine.
 #pragma once
 
+#include <cstdint>
 #include <initializer_list>
 #include <string>
 #include <string_view>
@@ -36,5 +37,8 @@ void set_id_map(int fd, int user_namespace, bool recursive);
 /// Attaches the detached mount `fd` on top of what the descriptor `target` (O_PATH) shows.
 /// `what` names it in errors.
 void attach(int fd, int target, std::string_view what);
+
+/// The number of the mount that `fd` is on (statx(2)): unique until the next boot since Linux 6.8.
+[[nodiscard]] std::uint64_t id_of(int fd);
 
 } // namespace berth::mounts
