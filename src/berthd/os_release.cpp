@@ -2,12 +2,17 @@
 #include "berthd/os_release.hpp"
 
 #include <fcntl.h>
+#include <grp.h>
+#include <sys/prctl.h>
+#include <unistd.h>
 
 #include <algorithm>
 
 #include "base/env_file.hpp"
 #include "base/error.hpp"
 #include "base/first_process.hpp"
+#include "base/id_map.hpp"
+#include "base/io.hpp"
 #include "base/pidfd.hpp"
 #include "base/rooted.hpp"
 #include "systemd/process.hpp"
@@ -52,11 +57,31 @@ bool value_valid(std::string_view value) {
     return true;
 }
 
+/// Whoever asks is told what the files say that the machine has there, be they links: what its root may not
+/// read is not for us to read either.
+void become_root_of(int pidfd) {
+    const auto id = [&](const char *map) {
+        const unique_fd file = process::open_proc(pidfd, map, O_RDONLY);
+        return id_map::outside_of(id_map::parse(read_all(file.get(), map)), 0);
+    };
+    const auto uid = id("uid_map");
+    const auto gid = id("gid_map");
+    if (!uid || !gid)
+        fail("it has no root user");
+    if (*uid == 0 || process::shares_user_namespace(pidfd))
+        return;
+    if (::setgroups(0, nullptr) < 0 || ::setresgid(*gid, *gid, *gid) < 0 || ::setresuid(*uid, *uid, *uid) < 0)
+        fail_errno("becoming its root user");
+    if (::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0) // or else our own /proc is closed to us
+        fail_errno("keeping /proc/self ours");
+}
+
 } // namespace
 
 std::string read(int pidfd) {
     first_process::await(pidfd, pidfd::pid_of(pidfd));
     const unique_fd root = process::open_proc(pidfd, "root", O_PATH | O_DIRECTORY);
+    become_root_of(pidfd);
     for (const char *path : {"/etc/os-release", "/usr/lib/os-release"})
         if (auto text = rooted::read_file(root.get(), path, size_limit))
             return std::move(*text);

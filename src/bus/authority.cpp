@@ -18,6 +18,27 @@ using std::chrono::seconds;
 constexpr auto service_unknown = "org.freedesktop.DBus.Error.ServiceUnknown";
 constexpr auto name_has_no_owner = "org.freedesktop.DBus.Error.NameHasNoOwner";
 
+/// A person answers one at a time; each waits for minutes.
+constexpr unsigned most_questions = 32;
+
+/// A question to polkit, for as long as it waits.
+class Asking {
+public:
+    Asking(std::map<std::uint32_t, unsigned> &counts, std::uint32_t uid) : counts_(counts), uid_(uid) {
+        ++counts_[uid_];
+    }
+    Asking(const Asking &) = delete;
+    Asking &operator=(const Asking &) = delete;
+    ~Asking() {
+        if (--counts_[uid_] == 0)
+            counts_.erase(uid_);
+    }
+
+private:
+    std::map<std::uint32_t, unsigned> &counts_;
+    std::uint32_t uid_;
+};
+
 using CredsPtr = std::unique_ptr<sd_bus_creds, Releases<sd_bus_creds_unref>>;
 
 } // namespace
@@ -90,8 +111,13 @@ Task<Authority::Verdict> Authority::ask_polkit(Caller caller, std::string action
 }
 
 Task<void> Authority::require(Caller caller, std::string action, std::string machine) {
-    if (co_await uid_of(caller.name) == 0)
+    const std::uint32_t uid = co_await uid_of(caller.name);
+    if (uid == 0)
         co_return;
+    if (const auto asking = asking_.find(uid); asking != asking_.end() && asking->second >= most_questions)
+        throw bus_error::make(bus_error::limits_exceeded,
+                              "machine \"{}\": too many requests of uid {} wait for polkit", machine, uid);
+    const Asking counted(asking_, uid);
     Verdict verdict = Verdict::refused;
     try {
         verdict = co_await ask_polkit(caller, action, machine);

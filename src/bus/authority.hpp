@@ -6,6 +6,7 @@
 #include <sdbus-c++/IProxy.h>
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -35,7 +36,8 @@ public:
     /// Throws the error AccessDenied unless the caller's uid is 0.
     Task<void> require_root(Caller caller);
 
-    /// Throws AccessDenied unless the caller's uid is 0 or polkit grants `action` on `machine`.
+    /// Throws AccessDenied unless the caller's uid is 0 or polkit grants `action` on `machine`, and
+    /// LimitsExceeded when that user has asked too much already that waits for an answer.
     Task<void> require(Caller caller, std::string action, std::string machine);
 
 private:
@@ -47,6 +49,7 @@ private:
     sd_bus *raw_;
     std::unique_ptr<sdbus::IProxy> bus_driver_;
     std::unique_ptr<sdbus::IProxy> polkit_;
+    std::map<std::uint32_t, unsigned> asking_; ///< questions under way, by the caller's uid
 };
 
 } // namespace berth

@@ -110,4 +110,13 @@ unique_fd open_proc(int pidfd, const std::string &name, int flags) {
     return fd;
 }
 
+bool shares_user_namespace(int pidfd) {
+    const unique_fd fd = open_proc(pidfd, "ns/user", O_RDONLY);
+    struct stat theirs{};
+    struct stat ours{};
+    if (::fstat(fd.get(), &theirs) < 0 || ::stat("/proc/self/ns/user", &ours) < 0)
+        fail_errno("looking at user namespaces");
+    return theirs.st_dev == ours.st_dev && theirs.st_ino == ours.st_ino;
+}
+
 } // namespace berth::process

@@ -60,4 +60,7 @@ struct Cgroup {
 /// process has exited.
 [[nodiscard]] unique_fd open_proc(int pidfd, const std::string &name, int flags);
 
+/// True when the process behind `pidfd` is in our own user namespace.
+[[nodiscard]] bool shares_user_namespace(int pidfd);
+
 } // namespace berth::process
