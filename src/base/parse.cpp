@@ -75,7 +75,7 @@ std::optional<std::uint64_t> parse_size(std::string_view text) {
     double number = 0;
     const auto [end, error] =
         std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
-    if (error != std::errc() || number < 0)
+    if (error != std::errc() || !std::isfinite(number) || number < 0)
         return std::nullopt;
     const std::string_view suffix = trim(std::string_view(end, text.data() + text.size()));
     int power = 0;
@@ -104,7 +104,7 @@ std::optional<std::chrono::microseconds> parse_timespan(std::string_view text) {
         double number = 0;
         const auto [end, error] =
             std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
-        if (error != std::errc() || number < 0)
+        if (error != std::errc() || !std::isfinite(number) || number < 0)
             return std::nullopt;
         text.remove_prefix(static_cast<std::size_t>(end - text.data()));
         text.remove_prefix(std::min(text.find_first_not_of(blank), text.size()));

@@ -99,7 +99,7 @@ std::pair<std::uint32_t, std::uint32_t> id_range(std::string_view value) {
     if (!base || !count)
         fail("\"{}\" is not yes, no, pick, identity, managed or UID[:COUNT]", value);
     constexpr std::uint64_t limit = std::numeric_limits<std::uint32_t>::max(); // the last ID means "none"
-    if (*count == 0 || *base + *count > limit)
+    if (*count == 0 || *base >= limit || *count > limit - *base)
         fail("\"{}\": the range must hold at least one user and end below {}", value, limit);
     return {static_cast<std::uint32_t>(*base), static_cast<std::uint32_t>(*count)};
 }

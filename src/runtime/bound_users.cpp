@@ -68,13 +68,21 @@ bool map_home(int mount, const Guest &guest, const IdMaps &ids) {
     }
 }
 
+bool is_root(int directory) {
+    struct stat it{};
+    struct stat root{};
+    if (::fstat(directory, &it) < 0 || ::stat("/", &root) < 0)
+        fail_errno("looking at the home of a user");
+    return it.st_dev == root.st_dev && it.st_ino == root.st_ino;
+}
+
 /// True when the home was mapped.
 bool mount_home(const user::HostUser &user, const Guest &guest, int host, const IdMaps &ids) {
-    if (user.home == "/")
-        fail("the home of user {} is the host's root", user.name);
     const unique_fd home(::open(user.home.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
     if (!home)
         fail_errno("opening {}, the home of user {}", user.home, user.name);
+    if (is_root(home.get())) // by whatever path
+        fail("the home of user {} is the host's root", user.name);
     const unique_fd mount = mounts::clone_tree(home.get(), "", true);
     const bool mapped = map_home(mount.get(), guest, ids);
     const unique_fd target = rooted::make_directory(host, "home/" + user.name);

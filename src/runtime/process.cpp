@@ -15,6 +15,7 @@
 
 #include "base/error.hpp"
 #include "base/io.hpp"
+#include "base/own_proc.hpp"
 
 namespace berth::process {
 
@@ -111,7 +112,7 @@ void prepare(const ProcessPlan &plan) {
     if (plan.personality && ::personality(*plan.personality) < 0)
         fail_errno("--personality: setting it");
     if (!plan.selinux_context.empty())
-        write_control("/proc/self/attr/exec", plan.selinux_context);
+        own_proc::write("attr/exec", plan.selinux_context);
     if (plan.ambient != 0)
         capabilities::raise_ambient(plan.ambient);
     if (plan.no_new_privileges && ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)

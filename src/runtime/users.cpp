@@ -28,16 +28,21 @@ std::optional<uid_t> parse_uid(std::string_view text) {
     return static_cast<uid_t>(*number);
 }
 
-/// The entry of passwd(5) for `name`, if there is one and it makes sense.
+bool is_number(std::string_view text) {
+    return !text.empty() && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
+}
+
+/// The entry of passwd(5) for `name`, if there is one and it makes sense. A number is looked up as a number
+/// alone: the machine may have named a user like another's ID.
 std::optional<User> find(std::string_view passwd, std::string_view name) {
-    const auto number = parse_uid(name);
+    const auto number = is_number(name) ? parse_uid(name) : std::nullopt;
     for (const std::string &line : split(passwd, '\n')) {
         const std::vector<std::string> fields = split(line, ':');
         if (fields.size() < 7)
             continue;
         const auto uid = parse_uid(fields[2]);
         const auto gid = parse_uid(fields[3]);
-        if (!uid || !gid || (fields[0] != name && !(number && *uid == *number)))
+        if (!uid || !gid || (number ? *uid != *number : fields[0] != name))
             continue;
         return User{.name = fields[0],
                     .uid = *uid,
@@ -67,7 +72,7 @@ std::vector<gid_t> groups_of(std::string_view group, const User &user) {
 /// A user of the host that the machine was given (bound_users.hpp), by its record. Whoever is root
 /// inside may put another one there, as in passwd(5).
 std::optional<User> find_bound(int root, std::string_view name) {
-    if (!user_name_valid(name))
+    if (!user_name_valid(name) || is_number(name))
         return std::nullopt;
     const auto text = rooted::read_file(root, std::format("/run/host/userdb/{}.user", name));
     const auto record = nlohmann::json::parse(text.value_or(""), nullptr, false);
@@ -97,6 +102,8 @@ std::optional<User> find_bound(int root, std::string_view name) {
 } // namespace
 
 User look_up(int root, std::string_view name) {
+    if (is_number(name) && !parse_uid(name))
+        fail("\"{}\" is no user ID", name);
     const auto passwd = rooted::read_file(root, "/etc/passwd");
     if (passwd)
         if (auto user = find(*passwd, name.empty() ? "root" : name)) {
@@ -108,7 +115,7 @@ User look_up(int root, std::string_view name) {
         return User{};
     if (auto user = find_bound(root, name))
         return *user;
-    if (const auto uid = parse_uid(name)) // a number needs no entry
+    if (const auto uid = is_number(name) ? parse_uid(name) : std::nullopt) // a number needs no entry
         return User{
             .name = std::string(name), .uid = *uid, .gid = *uid, .groups = {}, .home = "/", .shell = {}};
     fail("there is no user \"{}\" in the machine", name);

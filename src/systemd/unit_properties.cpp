@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <cstdint>
 #include <limits>
 #include <optional>
@@ -101,7 +102,7 @@ std::optional<double> parse_share(std::string_view value) {
     value.remove_suffix(1);
     double number = 0;
     const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
-    if (error != std::errc() || end != value.data() + value.size() || number < 0)
+    if (error != std::errc() || end != value.data() + value.size() || !std::isfinite(number) || number < 0)
         return std::nullopt;
     return number / 100;
 }
