@@ -78,6 +78,7 @@ TEST_F(LiveMounts, MistakesAreNamed) {
     EXPECT_THAT(error({"bind", "mounted", "/no/such/path"}), HasSubstr("/no/such/path: No such file"));
     EXPECT_THAT(error({"bind", "mounted", source.path(), "/not/there"}), HasSubstr("--mkdir makes it"));
     EXPECT_THAT(error({"bind", "mounted", source.path(), "/etc/passwd"}), HasSubstr("Not a directory"));
-    EXPECT_THAT(error({"unbind", "mounted", "/etc"}), HasSubstr("nothing of ours is mounted on /etc"));
+    EXPECT_THAT(error({"unbind", "mounted", "/etc"}),
+                HasSubstr("nothing that berth bind has mounted is on /etc"));
     EXPECT_THAT(error({"bind", "nobody", "/etc", "/mnt"}), HasSubstr("nobody"));
 }

@@ -355,8 +355,12 @@ TEST_F(BindUserRefused, WhenTheHomeIsNone) {
             "opening " + anna_home.native() + ", the home of user anna: No such file");
     std::ofstream(anna_home) << "x";
     refused({"-U", "--bind-user=anna"}, ", the home of user anna: Not a directory");
-    succeed({"usermod", "--home=/", "berta"});
-    refused({"-U", "--bind-user=berta"}, "the home of user berta is the host's root");
+    fs::create_directory_symlink("/", dir / "link");
+    for (const std::string &home : {std::string("/"), std::string("//"), std::string("/."),
+                                    std::string("/etc/.."), (dir / "link").native()}) {
+        succeed({"usermod", "--home=" + home, "berta"});
+        refused({"-U", "--bind-user=berta"}, "the home of user berta is the host's root");
+    }
 }
 
 TEST_F(BindUserRefused, WhenItIsAUserOfTheMachineAlready) {

@@ -3,8 +3,11 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <csignal>
 #include <format>
+#include <memory>
+#include <vector>
 
 #include "runtime/ownership.hpp"
 #include "support/machine.hpp"
@@ -117,7 +120,8 @@ TEST_F(Reach, GivingATreeAwayFollowsNoLink) {
         tree.write(std::format("srv/folder/{}", i), "");
     ASSERT_EQ(::chmod(folder.c_str(), 07777), 0);
     bool swapped = false;
-    berth::ownership::move_to(tree.path(), 655360, [&](std::uint64_t) {
+    const berth::unique_fd opened(::open(tree.path().c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    berth::ownership::move_to(opened.get(), tree.path(), 655360, [&](std::uint64_t) {
         if (swapped)
             return;
         swapped = true;
@@ -185,4 +189,37 @@ TEST_F(Reach, LocksOfOthersStopNobody) {
     const Machine machine("options-held", {"-D", tree.path(), "-x"});
     berth_succeeds({"ns", "hold", "held-anyway", "options-held", "--kind=uts"});
     berth_succeeds({"ns", "release", "held-anyway"});
+}
+
+TEST_F(Reach, NobodyAsksPolkitWithoutEnd) {
+    const Machine machine("options-asked", {"-D", tree.path(), "-x"});
+    const Words ask{"setpriv",
+                    "--reuid=65534",
+                    "--clear-groups",
+                    "busctl",
+                    "--timeout=60",
+                    "call",
+                    "org.berth1",
+                    "/org/berth1",
+                    "org.berth1.Manager",
+                    "TerminateMachine",
+                    "s",
+                    "options-asked"};
+    EXPECT_NE(run(ask).status, 0); // polkit runs by now
+    succeed({"systemctl", "kill", "--signal=STOP", "polkit.service"});
+    std::vector<std::unique_ptr<Process>> waiting;
+    for (int i = 0; i < 40; ++i)
+        waiting.push_back(std::make_unique<Process>(ask));
+    const auto refused = [&] {
+        return std::ranges::count_if(waiting, [](const auto &process) { return process->ended(); });
+    };
+    EXPECT_TRUE(eventually([&] { return refused() == 8; }, std::chrono::seconds(20))) << refused();
+    berth_succeeds({"list"}); // others are answered
+    succeed({"systemctl", "kill", "--signal=CONT", "polkit.service"});
+    int too_many = 0;
+    for (const auto &process : waiting) {
+        EXPECT_NE(process->wait(), 0);
+        too_many += process->err().contains("too many requests") ? 1 : 0;
+    }
+    EXPECT_EQ(too_many, 8);
 }

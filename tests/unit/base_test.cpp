@@ -30,7 +30,8 @@ TEST(ParseSize, TakesSuffixesToTheBaseOf1024) {
     EXPECT_EQ(parse_size("64M"), 64U << 20);
     EXPECT_EQ(parse_size("1.5G"), 1536ULL << 20);
     EXPECT_EQ(parse_size("18446744073709551615"), ~0ULL);
-    for (const char *text : {"", "-1", "M", "64MM", "64X", "16E", "99999999999999999999"})
+    for (const char *text :
+         {"", "-1", "M", "64MM", "64X", "16E", "99999999999999999999", "nan", "nanK", "inf", "infK", "-nanG"})
         EXPECT_EQ(parse_size(text), std::nullopt) << text;
 }
 
@@ -39,7 +40,7 @@ TEST(ParseTimespan, AddsUpItsParts) {
     EXPECT_EQ(parse_timespan("2min 30s"), 150s);
     EXPECT_EQ(parse_timespan("1h30m"), 90min);
     EXPECT_EQ(parse_timespan("100ms"), 100ms);
-    for (const char *text : {"", "s", "-5", "5 parsecs", "1h-"})
+    for (const char *text : {"", "s", "-5", "5 parsecs", "1h-", "nan", "inf", "nans", "1h inf"})
         EXPECT_EQ(parse_timespan(text), std::nullopt) << text;
 }
 

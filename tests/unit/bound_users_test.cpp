@@ -37,7 +37,7 @@ MachineConfig config_from(std::string_view option, const std::string &value) {
     return config;
 }
 
-void expect_range(const user_namespace::Range &range, std::uint32_t inside, std::uint32_t outside,
+void expect_range(const id_map::Range &range, std::uint32_t inside, std::uint32_t outside,
                   std::uint32_t count) {
     EXPECT_EQ(range.inside, inside);
     EXPECT_EQ(range.outside, outside);

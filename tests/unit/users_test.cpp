@@ -30,6 +30,16 @@ TEST_F(Users, FindsByNameAndNumber) {
     EXPECT_EQ(users::look_up(root_.get(), "").shell, "/bin/bash");
 }
 
+TEST_F(Users, NumbersAreNoNames) {
+    directory_.write("etc/passwd", "1000:x:0:0::/:/bin/sh\n0:x:5:5::/:/bin/sh\n65535:x:0:0::/:/bin/sh\n");
+    EXPECT_EQ(users::look_up(root_.get(), "1000").uid, 1000U);
+    EXPECT_EQ(users::look_up(root_.get(), "0").uid, 0U);
+    for (const char *name : {"65535", "4294967295", "99999999999999999999"})
+        EXPECT_THAT(error_of([&] { (void)users::look_up(root_.get(), name); }),
+                    testing::HasSubstr("no user ID"))
+            << name;
+}
+
 TEST_F(Users, HostileEntriesDoNotCount) {
     for (const char *name : {"bad", "big", "broken", "nobody-there"})
         EXPECT_THAT(error_of([&] { (void)users::look_up(root_.get(), name); }), testing::HasSubstr("no user"))

@@ -4,22 +4,32 @@
 //   ready     says READY=1 at once
 //   hold      says READY=1 once it gets SIGUSR1, and "STATUS=still holding" at SIGUSR2
 //   exit N    exits with N, without having been ready
+//   lie NAME… puts itself under a filter by which the system calls of these names do nothing and succeed,
+//             says "up", and waits
+//   vfork     says "up", and waits in vfork(2) for a child that never ends
+//   unshare   goes into a network namespace of its own at SIGUSR2
 //   status    prints its /proc/self/status, and that is all: no init then, but a program that keeps
 //             whatever its exec gave it
 // It obeys the signals of systemd(1), and notes each of its boots as a line of /boots.
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/reboot.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <string_view>
 
 namespace {
@@ -62,6 +72,67 @@ void note_boot() {
     ::_exit(printed ? 0 : 1);
 }
 
+struct Call {
+    std::string_view name;
+    unsigned number;
+};
+constexpr std::array calls{Call{"setresuid", SYS_setresuid}, Call{"setresgid", SYS_setresgid},
+                           Call{"setgroups", SYS_setgroups}, Call{"capset", SYS_capset},
+                           Call{"prctl", SYS_prctl},         Call{"setsid", SYS_setsid},
+                           Call{"clone3", SYS_clone3},       Call{"fchdir", SYS_fchdir}};
+
+void say_up() {
+    if (::write(STDOUT_FILENO, "up\n", 3) != 3)
+        ::_exit(98);
+}
+
+[[noreturn]] void wait_for_ever() {
+    for (;;)
+        ::pause();
+}
+
+/// SECCOMP_RET_ERRNO with 0 for an error: done, without doing it.
+[[noreturn]] void lie(int count, char *names[]) {
+    std::array<sock_filter, 2 * calls.size() + 2> program{};
+    unsigned short length = 0;
+    program[length++] = BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr));
+    for (int i = 0; i < count; ++i) {
+        const auto *const call = std::ranges::find(calls, std::string_view(names[i]), &Call::name);
+        if (call == calls.end())
+            ::_exit(97);
+        program[length++] = BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call->number, 0, 1);
+        program[length++] = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO);
+    }
+    program[length++] = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+    const sock_fprog filter{.len = length, .filter = program.data()};
+    if (::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter) < 0
+        && (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0
+            || ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter) < 0))
+        ::_exit(96);
+    say_up();
+    wait_for_ever();
+}
+
+[[noreturn]] void wait_in_vfork() {
+    say_up();
+    if (::vfork() == 0) // NOLINT(clang-analyzer-security.insecureAPI.vfork): that is the point
+        wait_for_ever();
+    ::_exit(95);
+}
+
+[[noreturn]] void unshare_when_told() {
+    sigset_t set;
+    ::sigemptyset(&set);
+    ::sigaddset(&set, SIGUSR2);
+    ::sigprocmask(SIG_BLOCK, &set, nullptr);
+    say_up();
+    while (::sigwaitinfo(&set, nullptr) != SIGUSR2) { // whoever stops us interrupts it
+    }
+    if (::unshare(CLONE_NEWNET) < 0)
+        ::_exit(94);
+    wait_for_ever();
+}
+
 [[noreturn]] void serve(const sigset_t &signals) {
     for (;;) {
         const int signal = ::sigwaitinfo(&signals, nullptr);
@@ -86,6 +157,12 @@ void note_boot() {
 int main(int argc, char *argv[]) {
     if (argc > 1 && std::string_view(argv[1]) == "status")
         print_status();
+    if (argc > 1 && std::string_view(argv[1]) == "lie")
+        lie(argc - 2, argv + 2);
+    if (argc > 1 && std::string_view(argv[1]) == "vfork")
+        wait_in_vfork();
+    if (argc > 1 && std::string_view(argv[1]) == "unshare")
+        unshare_when_told();
     sigset_t signals;
     ::sigemptyset(&signals);
     for (const int signal : {SIGCHLD, SIGUSR1, SIGUSR2, SIGINT, SIGRTMIN + 3, SIGRTMIN + 4, SIGRTMIN + 5})

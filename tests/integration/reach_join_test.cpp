@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// What a machine's first process can do to those who join the machine: with system call filters that lie,
+// with paths that lead back to the host, by what it sees of their programs and terminals.
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <csignal>
+#include <format>
+
+#include "base/parse.hpp"
+#include "base/pidfd.hpp"
+#include "runtime/join.hpp"
+#include "support/machine.hpp"
+#include "support/options.hpp"
+
+using namespace berth::test;
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+using testing::StartsWith;
+namespace fs = std::filesystem;
+
+namespace {
+
+class ReachJoin : public OptionTest {
+protected:
+    /// The options of a machine on the tree.
+    [[nodiscard]] Words on_tree(Words more) const {
+        more.insert(more.begin(), {"-D", tree.path().native(), "-x"});
+        return more;
+    }
+};
+
+/// A file at the host's root, which no machine shows.
+class HostMark {
+public:
+    HostMark() : file_("/berth-host-mark", "of the host\n") {}
+
+private:
+    HostFile file_;
+};
+
+constexpr const char *leave = "cat ../../../../../../berth-host-mark 2>/dev/null; pwd";
+
+} // namespace
+
+TEST_F(ReachJoin, SystemCallsThatOnlySeemToWorkGiveNoRights) {
+    const Words calls{"setresuid", "setresgid", "setgroups", "capset", "prctl"};
+    for (const Words &options :
+         {Words{"-U"}, Words{"-U", "--drop-capability=CAP_SYS_PTRACE"}, Words{"-U", "--no-new-privileges"}}) {
+        Words command{"/usr/sbin/init", "lie"};
+        command.insert(command.end(), calls.begin(), calls.end());
+        const Machine machine("options-lying", on_tree(options), command);
+        const Outcome outcome = run({"berth", "exec", "options-lying", "cat", "/proc/self/status"});
+        ASSERT_EQ(outcome.status, 0) << outcome.err;
+        const std::string ids = "\t0\t0\t0\t0\n"; // 65534 would be the host's root
+        EXPECT_THAT(outcome.out, AllOf(HasSubstr("\nUid:" + ids), HasSubstr("\nGid:" + ids),
+                                       HasSubstr("\nSeccomp:\t2\n")));
+        for (const char *key : {"NoNewPrivs", "CapBnd"})
+            EXPECT_THAT(outcome.out,
+                        HasSubstr(std::format("\n{}:\t{}\n", key, status_field(machine.leader(), key))));
+        EXPECT_THAT(outcome.out, HasSubstr("\nCapEff:\t" + status_field(machine.leader(), "CapBnd") + "\n"));
+    }
+}
+
+TEST_F(ReachJoin, WhatIsNotGivenUpIsSeenFromOutside) {
+    // The filters need CAP_SYS_ADMIN, which this user does not have and which is given up after them.
+    const Machine machine("options-lying", on_tree({"-U"}), {"/usr/sbin/init", "lie", "capset"});
+    const Outcome outcome = run({"berth", "exec", "--uid=1000", "options-lying", "true"});
+    EXPECT_EQ(outcome.status, 1);
+    EXPECT_THAT(outcome.err, HasSubstr("has capabilities that it should not have"));
+}
+
+TEST_F(ReachJoin, NoCommandRunsInTheSessionOrThePidNamespaceOfTheHost) {
+    for (const char *call : {"setsid", "clone3"}) {
+        const Machine machine("options-lying", on_tree({"-U"}), {"/usr/sbin/init", "lie", call});
+        const Outcome outcome = run({"berth", "exec", "options-lying", "sh", "-c", "echo ran"});
+        EXPECT_NE(outcome.status, 0) << call;
+        EXPECT_EQ(outcome.out, "") << call;
+        EXPECT_THAT(outcome.err, Not(testing::IsEmpty())) << call;
+    }
+}
+
+namespace {
+
+/// The process that is to become `cat`, still ours, of those in the machine's control groups; 0 for none.
+pid_t process_to_be(const fs::path &unit) {
+    for (const auto &entry : fs::recursive_directory_iterator(unit)) {
+        if (!entry.is_directory() || !entry.path().filename().native().starts_with("exec-"))
+            continue;
+        for (const std::string &line : berth::split(text_of(entry.path() / "cgroup.procs"), '\n'))
+            // In the machine's pid namespace: two numbers.
+            if (const auto pid = berth::parse_unsigned(line);
+                pid && berth::split(status_field(static_cast<pid_t>(*pid), "NSpid"), '\t').size() > 1)
+                return static_cast<pid_t>(*pid);
+    }
+    return 0;
+}
+
+} // namespace
+
+TEST_F(ReachJoin, ACommandThatJoinsHoldsNothingOfTheHosts) {
+    // Root of a machine without users of its own can trace what it sees in its pid namespace.
+    const Machine machine("options-held", on_tree({"--drop-capability=CAP_SYS_RESOURCE"}));
+    const fs::path unit = machine.cgroup().parent_path();
+    Words words = under_strace({"-f", "--trace=execve", "--inject=execve:delay_enter=5s:when=2+"});
+    words.insert(words.begin(), {"env", "SECRET_OF_THE_HOST=1"});
+    words.insert(words.end(), {"berth", "exec", "options-held", "/bin/cat"});
+    Process joining(words);
+    pid_t pid = 0;
+    ASSERT_TRUE(eventually([&] { return (pid = process_to_be(unit)) != 0; }, std::chrono::seconds(20)));
+    for (const auto &entry : fs::directory_iterator(std::format("/proc/{}/fd", pid))) {
+        const std::string shown = fs::read_symlink(entry.path());
+        EXPECT_TRUE(shown.starts_with("pipe:") || shown.starts_with("socket:"))
+            << entry.path() << " " << shown;
+    }
+    EXPECT_THAT(text_of(std::format("/proc/{}/environ", pid)), Not(HasSubstr("SECRET_OF_THE_HOST")));
+    for (const char *set : {"CapPrm", "CapEff", "CapBnd"})
+        EXPECT_EQ(status_field(pid, set), status_field(machine.leader(), "CapBnd")) << set;
+    joining.close_input();
+    EXPECT_EQ(joining.wait(), 0) << joining.err();
+}
+
+TEST_F(ReachJoin, AWorkingDirectoryOfTheMachinesChoiceIsInTheMachine) {
+    const HostMark mark;
+    std::string passwd = "root::0:0:root:/root:/bin/sh\n";
+    for (int fd = 0; fd < 24; ++fd)
+        passwd += std::format(
+            "u{0}:x:{1}:{1}::/proc/self/fd/{0}:/bin/sh\nl{0}:x:{1}:{1}::/links/{0}:/bin/sh\n", fd, 1000 + fd);
+    tree.write("etc/passwd", passwd);
+    fs::create_directory(tree / "links");
+    for (int fd = 0; fd < 24; ++fd)
+        fs::create_symlink(std::format("/proc/self/fd/{}", fd), tree / std::format("links/{}", fd));
+    for (const Words &options : {Words{"-U"}, Words{}}) {
+        const Machine machine("options-home", on_tree(options));
+        for (int fd = 0; fd < 24; ++fd)
+            for (const char letter : {'u', 'l'}) {
+                const Outcome outcome = run(
+                    {"berth", "shell", std::format("{}{}@options-home", letter, fd), "/bin/sh", "-c", leave});
+                EXPECT_EQ(outcome.status, 0) << outcome.err;
+                EXPECT_EQ(outcome.out, "/\n") << letter << fd;
+                const Outcome asked = run({"berth", "exec", std::format("--chdir=/links/{}", fd),
+                                           "options-home", "sh", "-c", leave});
+                EXPECT_THAT(asked.out, Not(HasSubstr("of the host"))) << fd;
+            }
+    }
+}
+
+TEST_F(ReachJoin, AMachineStartsInADirectoryOfItsOwn) {
+    const HostMark mark;
+    fs::create_directory(tree / "links");
+    for (int fd = 0; fd < 32; ++fd) {
+        const std::string link = std::format("/links/{}", fd);
+        fs::create_symlink(std::format("/proc/self/fd/{}", fd), tree / link.substr(1));
+        for (const char *more : {"-U", "--private-users=no"}) {
+            const Outcome outcome = run(words({"-x", more, "--chdir=" + link}, {"sh", "-c", leave}));
+            EXPECT_THAT(outcome.out, Not(HasSubstr("of the host"))) << link << more;
+        }
+    }
+}
+
+TEST_F(ReachJoin, AFirstProcessThatWaitsForItsChildHoldsNobodyUp) {
+    const Machine machine("options-waits", on_tree({}), {"/usr/sbin/init", "vfork"});
+    Process joining({"berth", "exec", "options-waits", "true"});
+    EXPECT_TRUE(eventually([&] { return joining.ended(); }, std::chrono::seconds(30)));
+    EXPECT_EQ(joining.wait(), 1);
+    EXPECT_THAT(joining.err(), AllOf(HasSubstr("system call filters"), HasSubstr("timed out")));
+    berth_succeeds({"bind", "options-waits", dir.path(), "/mnt/bound", "--mkdir"});
+    berth_succeeds({"unbind", "options-waits", "/mnt/bound"});
+}
+
+TEST_F(ReachJoin, NamespacesThatChangeBeforeTheyAreJoinedAreSeen) {
+    const Machine machine("options-moves", on_tree({}), {"/usr/sbin/init", "unshare"});
+    const berth::unique_fd leader = berth::pidfd::open(machine.leader());
+    const berth::join::Target target = berth::join::look_at(leader.get(), berth::join::Look::to_run);
+    const auto network = [&] { return fs::read_symlink(std::format("/proc/{}/ns/net", machine.leader())); };
+    const fs::path before = network();
+    berth::pidfd::send_signal(leader.get(), SIGUSR2);
+    ASSERT_TRUE(eventually([&] { return network() != before; }));
+    berth::join::Command command;
+    command.words = {"true"};
+    try {
+        berth::join::Process process = berth::join::start(target, command, {});
+        ADD_FAILURE() << "it ran, with status " << process.wait();
+    } catch (const berth::Error &error) {
+        EXPECT_THAT(error.what(), HasSubstr("into another net namespace"));
+    }
+}
+
+namespace {
+
+/// Errno of changing the mode of a file to what it is.
+int error_of_chmod(const std::string &path) {
+    struct stat st{};
+    if (::stat(path.c_str(), &st) < 0)
+        return errno;
+    return ::chmod(path.c_str(), st.st_mode & 07777U) < 0 ? errno : 0;
+}
+
+} // namespace
+
+TEST_F(ReachJoin, ProgramsThatEnterMachinesCannotBeWrittenThroughThem) {
+    const Machine machine("options-seen", on_tree({}));
+    Process joining({"berth", "exec", "options-seen", "sh", "-c", "echo up; exec sleep 1000"});
+    joining.wait_for("up");
+    Process entering({"berth", "ns", "enter", "options-seen", "--", "sh", "-c", "echo up; exec sleep 1000"});
+    entering.wait_for("up");
+    for (const Process *process : {&joining, &entering})
+        EXPECT_EQ(error_of_chmod(std::format("/proc/{}/exe", process->pid())), EROFS);
+    // However they are started.
+    Process direct(
+        {"/usr/libexec/berth/berth-exec", "exec", "options-seen", "sh", "-c", "echo up; sleep 1000"});
+    direct.wait_for("up");
+    EXPECT_EQ(error_of_chmod(std::format("/proc/{}/exe", direct.pid())), EROFS);
+}
+
+TEST_F(ReachJoin, TheLauncherCannotBeWrittenThroughTheSmallInit) {
+    for (const char *users : {"--private-users=no", "--private-users=identity"}) {
+        const std::string said =
+            inside({"-x", "--as-pid2", users}, "chmod 755 /proc/1/exe 2>&1 && echo written || true");
+        EXPECT_THAT(said, Not(HasSubstr("written"))) << users;
+    }
+    EXPECT_THAT(inside({"-x", "--as-pid2"}, "chmod 755 /proc/1/exe 2>&1 || true"),
+                HasSubstr("Read-only file system"));
+}
+
+TEST_F(ReachJoin, OurTerminalIsHandedToNoMachine) {
+    const Machine machine("options-tty", on_tree({"-U"}));
+    const std::string look =
+        "for fd in 0 1 2; do readlink /proc/self/fd/$fd; done; read line; echo got $line";
+    Process piped({"sh", "-c", "berth exec options-tty sh -c '" + look + "' 2>/dev/null | cat"},
+                  Process::Stdio::terminal);
+    piped.write("a line\n");
+    piped.wait_for("got a line");
+    EXPECT_EQ(piped.wait(), 0);
+    EXPECT_THAT(piped.out(), Not(HasSubstr("/dev/pts"))) << "neither ours nor one of the machine's";
+
+    Process errors({"sh", "-c",
+                    "berth exec options-tty sh -c 'readlink /proc/self/fd/2; echo to stderr >&2' </dev/null "
+                    "| cat"},
+                   Process::Stdio::terminal);
+    EXPECT_EQ(errors.wait(), 0);
+    EXPECT_THAT(errors.out(), AllOf(HasSubstr("pipe:"), HasSubstr("to stderr")));
+}
+
+TEST_F(ReachJoin, NorToOneThatIsRunWithPipes) {
+    Words start = words({"-x", "-U"}, {});
+    std::string line;
+    for (const std::string &word : start)
+        line += "'" + word + "' ";
+    Process piped({"sh", "-c",
+                   line + R"(sh -c 'readlink /proc/self/fd/0; read line; echo got $line; echo e >&2' | cat)"},
+                  Process::Stdio::terminal);
+    piped.write("a line\n");
+    piped.wait_for("got a line");
+    EXPECT_EQ(piped.wait(), 0);
+    EXPECT_THAT(piped.out(), AllOf(HasSubstr("pipe:"), HasSubstr("\ne\r")));
+    // On a terminal alone, it has one of its own; what leads elsewhere stays.
+    const fs::path log = dir / "log";
+    Process whole({"sh", "-c", line + "sh -c 'tty; echo apart >&2' 2>" + log.native()},
+                  Process::Stdio::terminal);
+    EXPECT_EQ(whole.wait(), 0) << whole.out();
+    EXPECT_THAT(whole.out(), HasSubstr("/dev/"));
+    EXPECT_THAT(text_of(log), HasSubstr("apart\n"));
+}
