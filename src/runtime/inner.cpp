@@ -12,10 +12,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <format>
 
 #include "base/error.hpp"
+#include "base/io.hpp"
 #include "base/rooted.hpp"
 #include "runtime/api_mounts.hpp"
 #include "runtime/network.hpp"
@@ -203,20 +205,28 @@ int try_exec(const std::string &file, std::vector<std::string> words, Environmen
     exec_command(plan, environment);
 }
 
-/// Makes us the command's process, and who we were the small init.
+/// Makes us the command's process, and who we were the small init: when this returns, that has nothing of
+/// the launcher's any more, which the command could get at.
 void split_off_stub(const LaunchPlan &plan) {
     sigset_t all;
     ::sigfillset(&all);
     if (::sigprocmask(SIG_SETMASK, &all, nullptr) < 0) // the command's end is not to be missed
         fail_errno("blocking signals");
+    std::array<int, 2> ends{};
+    if (::pipe2(ends.data(), O_CLOEXEC) < 0)
+        fail_errno("creating a pipe");
+    const unique_fd left(ends[0]);
+    unique_fd leaving(ends[1]);
     const pid_t command = ::fork();
     if (command < 0)
         fail_errno("creating the command's process");
-    if (command == 0)
-        return;
-    capabilities::reduce(plan.bounding);
-    stub_init::leave_launcher(); // closes the socket, too: its end is the sign of the command's exec
-    stub_init::run(command);
+    if (command != 0) {
+        capabilities::reduce(plan.bounding);
+        stub_init::leave_launcher(); // closes the socket, too: its end is the sign of the command's exec
+        stub_init::run(command);
+    }
+    leaving.reset();
+    (void)read_all(left.get(), "the small init");
 }
 
 /// The tree, and what the launcher is to know of it.

@@ -79,12 +79,12 @@ void leave_launcher() {
         if (::dup2(null.get(), fd) < 0)
             fail_errno("leaving the launcher's stdio");
     forget_arguments(); // the launcher's, which PID 1's would be
-    ::close_range(STDERR_FILENO + 1, UINT_MAX, 0);
     // Of the host's user namespace is the memory, whatever namespace we are in: nobody inside may look.
     if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
         fail_errno("closing our memory");
     if (::prctl(PR_SET_NAME, first_process::stub_name, 0, 0, 0) < 0)
         fail_errno("setting our name");
+    ::close_range(STDERR_FILENO + 1, UINT_MAX, 0); // last: it is the sign that we have left
 }
 
 void run(pid_t command) noexcept {

@@ -398,6 +398,8 @@ TEST_F(MoreProcess, NamespacesOfAMachineOfThePeerAreEntered) {
 }
 
 TEST_F(MoreProcess, TheSmallInitHasNothingOpenOfTheHosts) {
-    EXPECT_EQ(inside({"-x", "--as-pid2", "--network-namespace-path=/proc/self/ns/net"}, "ls /proc/1/fd"),
-              "0\n1\n2");
+    for (int i = 0; i < 20; ++i) // from the beginning
+        EXPECT_EQ(inside({"-x", "--as-pid2", "--register=no", "--network-namespace-path=/proc/self/ns/net"},
+                         "ls /proc/1/fd; cat /proc/1/comm"),
+                  "0\n1\n2\nberth-init");
 }
