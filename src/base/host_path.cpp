@@ -13,11 +13,15 @@
 
 namespace berth::host_path {
 
-unique_fd open(const std::string &path, int flags) {
+unique_fd try_open(const std::string &path, int flags) noexcept {
     open_how how{};
     how.flags = static_cast<__u64>(flags) | O_CLOEXEC;
     how.resolve = RESOLVE_NO_SYMLINKS;
-    unique_fd fd(static_cast<int>(::syscall(SYS_openat2, AT_FDCWD, path.c_str(), &how, sizeof how)));
+    return unique_fd(static_cast<int>(::syscall(SYS_openat2, AT_FDCWD, path.c_str(), &how, sizeof how)));
+}
+
+unique_fd open(const std::string &path, int flags) {
+    unique_fd fd = try_open(path, flags);
     if (!fd)
         fail_errno("opening {}", path);
     return fd;

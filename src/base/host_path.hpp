@@ -13,6 +13,9 @@ namespace berth::host_path {
 /// as in open(2); O_CLOEXEC is added. Throws Error naming the path.
 [[nodiscard]] unique_fd open(const std::string &path, int flags);
 
+/// As open(); empty, with errno, when it fails.
+[[nodiscard]] unique_fd try_open(const std::string &path, int flags) noexcept;
+
 /// Opens the directory `path` anew (O_PATH), in the mount namespace that we are in by now: `before` is what
 /// was there when it was opened first. Throws Error when it is another one.
 [[nodiscard]] unique_fd open_again(const std::string &path, int before);

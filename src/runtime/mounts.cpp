@@ -33,19 +33,24 @@ std::string reason(int context, int code) {
     throw Error(std::format("{} {}: {}", doing, type, reason(context, code)), code);
 }
 
+bool set(int context, const Option &option) {
+    const char *key = option.key.c_str();
+    if (option.file >= 0 && ::fsconfig(context, FSCONFIG_SET_FD, key, nullptr, option.file) == 0)
+        return true;
+    if (option.value.empty())
+        return ::fsconfig(context, FSCONFIG_SET_FLAG, key, nullptr, 0) == 0;
+    return ::fsconfig(context, FSCONFIG_SET_STRING, key, option.value.c_str(), 0) == 0;
+}
+
 } // namespace
 
 unique_fd new_filesystem(const std::string &type, const std::vector<Option> &options, unsigned attributes) {
     const unique_fd context(::fsopen(type.c_str(), FSOPEN_CLOEXEC));
     if (!context)
         fail_errno("opening a filesystem context for {}", type);
-    for (const auto &[key, value] : options) {
-        const int done = value.empty()
-                             ? ::fsconfig(context.get(), FSCONFIG_SET_FLAG, key.c_str(), nullptr, 0)
-                             : ::fsconfig(context.get(), FSCONFIG_SET_STRING, key.c_str(), value.c_str(), 0);
-        if (done < 0)
-            fail_context(context.get(), std::format("setting {}={} of", key, value), type);
-    }
+    for (const Option &option : options)
+        if (!set(context.get(), option))
+            fail_context(context.get(), std::format("setting {}={} of", option.key, option.value), type);
     if (::fsconfig(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) < 0)
         fail_context(context.get(), "creating a filesystem of type", type);
     unique_fd mount(::fsmount(context.get(), FSMOUNT_CLOEXEC, attributes));

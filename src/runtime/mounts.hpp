@@ -16,7 +16,13 @@
 namespace berth::mounts {
 
 /// An option of a filesystem; an empty value makes it a flag.
-using Option = std::pair<std::string, std::string>;
+struct Option {
+    std::string key;
+    std::string value;
+    /// A file that says the same as the value, where the filesystem takes one; negative: none. Overlayfs
+    /// does since Linux 6.13, and then shows its path.
+    int file = -1;
+};
 
 /// A new, detached instance of filesystem `type`. `attributes` are MOUNT_ATTR_*.
 /// Errors carry the kernel's own message where it gives one (fsopen(2), "message retrieval").

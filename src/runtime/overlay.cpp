@@ -17,10 +17,6 @@ namespace berth::overlay {
 
 namespace {
 
-std::string path_of(int fd) {
-    return std::format("/proc/self/fd/{}", fd);
-}
-
 unique_fd duplicate(int fd) {
     unique_fd copy(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
     if (!copy)
@@ -28,7 +24,13 @@ unique_fd duplicate(int fd) {
     return copy;
 }
 
-/// Gives layers a path for as long as it lives: before Linux 6.13 overlayfs takes them by path alone, and
+/// A layer as overlayfs is told of it.
+struct Place {
+    std::string path;
+    int file = -1; ///< where something else may be at the path that people know: then `path` is by this
+};
+
+/// Gives layers a place for as long as it lives: before Linux 6.13 overlayfs takes them by path alone, and
 /// before 6.15 only from mounts that are attached. Where nobody can put something else at it, that is the
 /// path that people know, so that the overlay's options tell them where its layers are.
 class Stage {
@@ -41,38 +43,41 @@ public:
             ::umount2(place->c_str(), MNT_DETACH);
     }
 
-    /// The path of `path`, which `place` shows.
-    std::string name(const std::string &path, unique_fd place) {
-        if (host_path::is_fixed(path))
-            return path;
-        return path_of(held_.emplace_back(std::move(place)).get());
+    /// That of the directory `path`, which `place` shows.
+    Place name(const std::string &path, unique_fd place) {
+        return host_path::is_fixed(path) ? Place{.path = path} : hold(std::move(place));
     }
 
-    /// Covers the directory `path` with the mount of it, and returns the path at which that is found.
-    std::string cover(const std::string &path, const unique_fd &place, unique_fd mount) {
+    /// Covers the directory `path` with the mount of it.
+    Place cover(const std::string &path, const unique_fd &place, unique_fd mount) {
         if (path == "/") { // what covers it is not seen from it
             covered_.push_back(cover_elsewhere(mount.get()));
-            return covered_.back();
+            return {.path = covered_.back()};
         }
         mounts::attach(mount.get(), place.get(), path);
         const bool fixed = host_path::is_fixed(path);
-        held_.push_back(std::move(mount));
-        covered_.push_back(fixed ? path : path_of(held_.back().get()));
-        return covered_.back();
+        const Place held = hold(std::move(mount));
+        covered_.push_back(fixed ? path : held.path);
+        return fixed ? Place{.path = path} : held;
     }
 
-    /// `name` in the directory at `path`, which is one of ours.
-    std::string below(const std::string &path, const std::string &name) {
-        if (!path.starts_with("/proc/self/fd/"))
-            return path + "/" + name;
-        const unique_fd folder(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-        unique_fd entry(::openat(folder.get(), name.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-        if (!folder || !entry)
+    /// `name` in the directory at `folder`, which is one of ours.
+    Place below(const Place &folder, const std::string &name) {
+        if (folder.file < 0)
+            return {.path = folder.path + "/" + name};
+        unique_fd entry(
+            ::openat(folder.file, name.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+        if (!entry)
             fail_errno("opening the directory {} of an overlay", name);
-        return path_of(held_.emplace_back(std::move(entry)).get());
+        return hold(std::move(entry));
     }
 
 private:
+    Place hold(unique_fd file) {
+        const int fd = held_.emplace_back(std::move(file)).get();
+        return {.path = std::format("/proc/self/fd/{}", fd), .file = fd};
+    }
+
     static std::string cover_elsewhere(int mount) {
         const std::string place = "/run/berth/host";
         if (::mkdir(place.c_str(), 0700) < 0 && errno != EEXIST)
@@ -92,10 +97,10 @@ class Builder {
 public:
     explicit Builder(IdMaps &ids) : ids_(ids) {}
 
-    /// The path at which overlayfs finds `layer`.
-    std::string place(const Layer &layer) {
+    /// Where overlayfs finds `layer`.
+    Place place(const Layer &layer) {
         if (layer.path.starts_with("/proc/self/fd/")) // in the machine's tree
-            return layer.path;
+            return {.path = layer.path};
         unique_fd place =
             layer.place >= 0 ? duplicate(layer.place) : host_path::open(layer.path, O_PATH | O_DIRECTORY);
         if (layer.mapped || !ids_.map_trees())
@@ -108,7 +113,7 @@ public:
         return stage_.cover(layer.path, place, std::move(mount));
     }
 
-    std::string below(const std::string &path, const std::string &name) { return stage_.below(path, name); }
+    Place below(const Place &folder, const std::string &name) { return stage_.below(folder, name); }
 
 private:
     void map(int mount, const struct stat &root, const std::string &path) {
@@ -131,18 +136,21 @@ private:
 unique_fd mount(const Request &request, IdMaps &ids) {
     Builder builder(ids);
     std::vector<mounts::Option> options{{"source", "overlay"}};
+    const auto add = [&](const char *key, const Place &place) {
+        options.emplace_back(key, place.path, place.file);
+    };
     for (auto layer = request.lowers.rbegin(); layer != request.lowers.rend(); ++layer) // topmost first
-        options.emplace_back("lowerdir+", builder.place(*layer));
+        add("lowerdir+", builder.place(*layer));
     if (!request.upper.empty()) {
         // Upper and work must be seen through one and the same mount.
         const std::filesystem::path upper(request.upper);
         const std::filesystem::path work(request.work);
         if (upper.parent_path() != work.parent_path())
             fail("{} and {} are not beside each other", upper.native(), work.native());
-        const std::string parent =
+        const Place parent =
             builder.place({.path = upper.parent_path().native(), .place = request.upper_folder});
-        options.emplace_back("upperdir", builder.below(parent, upper.filename().native()));
-        options.emplace_back("workdir", builder.below(parent, work.filename().native()));
+        add("upperdir", builder.below(parent, upper.filename().native()));
+        add("workdir", builder.below(parent, work.filename().native()));
     }
     return mounts::new_filesystem("overlay", options, request.attributes);
 }

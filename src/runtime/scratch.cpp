@@ -55,7 +55,7 @@ void Scratch::begin() {
     std::string name = std::format("{}/{}XXXXXX", parent, prefix);
     if (::mkdtemp(name.data()) == nullptr)
         fail_errno("creating a temporary directory in {}", parent);
-    folder_ = name;
+    folder_ = fs::canonical(name).native(); // /var/tmp may be a link
     lock_.reset(::open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!lock_ || ::flock(lock_.get(), LOCK_EX | LOCK_NB) < 0)
         fail_errno("locking {}", folder_);

@@ -10,6 +10,7 @@
 #include <filesystem>
 
 #include "base/error.hpp"
+#include "base/host_path.hpp"
 #include "base/parse.hpp"
 #include "base/rooted.hpp"
 #include "runtime/mounts.hpp"
@@ -27,7 +28,7 @@ using Kind = MountConfig::Kind;
 unique_fd locate(const MountConfig::Source &source, int tree) {
     if (source.inside)
         return rooted::try_open(tree, source.path, O_PATH);
-    return unique_fd(::open(source.path.c_str(), O_PATH | O_CLOEXEC));
+    return host_path::try_open(source.path, O_PATH); // the plan has resolved links
 }
 
 unique_fd require(const MountConfig::Source &source, int tree) {
@@ -116,7 +117,7 @@ unique_fd make_tmpfs(const MountPlan &mount, const IdMaps &ids, const std::strin
     const std::string owner = std::to_string(ids.base());
     std::vector<mounts::Option> options{{"source", "tmpfs"}};
     const auto has = [&](std::string_view name) {
-        return std::ranges::contains(options, name, &mounts::Option::first);
+        return std::ranges::contains(options, name, &mounts::Option::key);
     };
     for (const std::string &option : split(mount.options, ',')) {
         const auto at = option.find('=');
@@ -125,7 +126,7 @@ unique_fd make_tmpfs(const MountPlan &mount, const IdMaps &ids, const std::strin
     }
     unsigned attributes = MOUNT_ATTR_NODEV | MOUNT_ATTR_STRICTATIME;
     std::erase_if(options, [&](const mounts::Option &option) {
-        return option.second.empty() && take_mount_word(option.first, attributes);
+        return option.value.empty() && take_mount_word(option.key, attributes);
     });
     if (mount.options.empty())
         options.emplace_back("mode", "0755"); // else the kernel's default, as systemd-nspawn(1) has it

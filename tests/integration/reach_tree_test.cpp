@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -12,6 +13,7 @@
 #include <fstream>
 
 #include "base/own_proc.hpp"
+#include "base/version_order.hpp"
 #include "support/machine.hpp"
 #include "support/options.hpp"
 #include "support/snapshot.hpp"
@@ -172,7 +174,20 @@ TEST_F(ReachTree, LayersAndUppersAreThoseThatWereLookedAt) {
             fs::remove(place / what);
             fs::rename(place / "former", place / what);
         }
-    // Left alone, it works there, too.
+    // Left alone, it works there, too, and people are told of the paths that they know.
+    utsname kernel{};
+    ASSERT_EQ(::uname(&kernel), 0);
+    const bool told = berth::version_order(kernel.release, "6.13") >= 0;
+    const Machine machine("options-there", {"-D", place / "tree", "--upper=" + (place / "upper").native(), "-U"});
+    EXPECT_THAT(berth_succeeds({"inspect", "options-there", "mounts"}),
+                HasSubstr(told ? (place / "tree").native() : "/proc/self/fd/"));
+}
+
+TEST_F(ReachTree, TreesInFoldersOfOthersAreUsed) {
+    const fs::path place = dir / "place";
+    fs::create_directories(place / "upper");
+    fs::copy(tree.path(), place / "tree", fs::copy_options::recursive | fs::copy_options::copy_symlinks);
+    ASSERT_EQ(::chown(place.c_str(), 1000, 1000), 0);
     succeed({"berth", "run", "--quiet", "-P", "--machine=options", "-D", place / "tree",
              "--upper=" + (place / "upper").native(), "-U", "touch", "/written"});
     EXPECT_TRUE(fs::exists(place / "upper/upper/written"));
