@@ -23,16 +23,21 @@ bool set_lock(int fd, int type) noexcept {
 }
 
 /// Not by O_CREAT alone: the kernel refuses that for files of others in sticky folders.
-unique_fd open_or_make(const std::string &path) {
+unique_fd open_or_make(int folder, const std::string &name) {
     constexpr int flags = O_RDWR | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK | O_CLOEXEC;
     for (;;) {
-        unique_fd fd(::open(path.c_str(), flags));
+        unique_fd fd(::openat(folder, name.c_str(), flags));
         if (fd || errno != ENOENT)
             return fd;
-        fd.reset(::open(path.c_str(), flags | O_CREAT | O_EXCL, 0600));
+        fd.reset(::openat(folder, name.c_str(), flags | O_CREAT | O_EXCL, 0600));
         if (fd || errno != EEXIST)
             return fd;
     }
+}
+
+unique_fd open_folder(const fs::path &path) {
+    const fs::path folder = path.parent_path();
+    return unique_fd(::open(folder.empty() ? "." : folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
 }
 
 /// True while the file has a name. Names are taken away only by who holds the lock alone, so with
@@ -46,9 +51,16 @@ bool has_name(int fd) {
 
 } // namespace
 
+LockFile::LockFile(std::string path, unique_fd fd, Mode mode)
+    : path_(std::move(path)), folder_(open_folder(path_)), fd_(std::move(fd)), mode_(mode) {
+}
+
 std::optional<LockFile> LockFile::try_take(const std::string &path, Mode mode) {
+    unique_fd folder = open_folder(path);
+    if (!folder)
+        fail_errno("opening the folder of the lock {}", path);
     for (;;) {
-        unique_fd fd = open_or_make(path);
+        unique_fd fd = open_or_make(folder.get(), fs::path(path).filename());
         if (!fd)
             fail_errno("opening the lock {}", path);
         const bool locked = set_lock(fd.get(), mode == Mode::shared ? F_RDLCK : F_WRLCK);
@@ -57,7 +69,7 @@ std::optional<LockFile> LockFile::try_take(const std::string &path, Mode mode) {
         if (!locked)
             return std::nullopt;
         if (has_name(fd.get()))
-            return LockFile(path, std::move(fd), mode);
+            return LockFile(path, std::move(folder), std::move(fd), mode);
         // Its last holder removed it meanwhile: another file is the lock now.
     }
 }
@@ -66,6 +78,7 @@ LockFile &LockFile::operator=(LockFile &&other) noexcept {
     if (this != &other) {
         release();
         path_ = std::move(other.path_);
+        folder_ = std::move(other.folder_);
         fd_ = std::move(other.fd_);
         mode_ = other.mode_;
     }
@@ -78,9 +91,14 @@ void LockFile::release() noexcept {
     // Of several who let go at once, the last finds the lock free: so one of them removes the file.
     const bool alone =
         mode_ == Mode::exclusive || (set_lock(fd_.get(), F_UNLCK) && set_lock(fd_.get(), F_WRLCK));
-    struct stat st{};
-    if (alone && ::fstat(fd_.get(), &st) == 0 && st.st_nlink > 0)
-        ::unlink(path_.c_str());
+    struct stat ours{};
+    struct stat there{};
+    const std::string name = fs::path(path_).filename();
+    const bool is_it = ::fstat(fd_.get(), &ours) == 0
+                       && ::fstatat(folder_.get(), name.c_str(), &there, AT_SYMLINK_NOFOLLOW) == 0
+                       && ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
+    if (alone && is_it)
+        ::unlinkat(folder_.get(), name.c_str(), 0);
     // Copies of the descriptor may live a little longer, in a process that is about to exec.
     set_lock(fd_.get(), F_UNLCK);
     fd_.reset();

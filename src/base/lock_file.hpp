@@ -22,8 +22,7 @@ public:
     [[nodiscard]] static std::optional<LockFile> try_take(const std::string &path, Mode mode);
 
     /// Takes over a lock that another process holds by `fd`.
-    LockFile(std::string path, unique_fd fd, Mode mode)
-        : path_(std::move(path)), fd_(std::move(fd)), mode_(mode) {}
+    LockFile(std::string path, unique_fd fd, Mode mode);
     LockFile(LockFile &&) noexcept = default;
     LockFile &operator=(LockFile &&other) noexcept;
     LockFile(const LockFile &) = delete;
@@ -38,9 +37,12 @@ public:
     void hand_over() noexcept { fd_.reset(); }
 
 private:
+    LockFile(std::string path, unique_fd folder, unique_fd fd, Mode mode)
+        : path_(std::move(path)), folder_(std::move(folder)), fd_(std::move(fd)), mode_(mode) {}
     void release() noexcept;
 
     std::string path_;
+    unique_fd folder_; ///< the one that it is in, whatever comes to be at the path
     unique_fd fd_;
     Mode mode_;
 };

@@ -50,6 +50,11 @@ bool send_signal(int fd, int signal) {
     fail_errno("sending signal {} through a pidfd", signal);
 }
 
+bool send_signal_to_group(int fd, int signal) {
+    constexpr unsigned process_group = 1U << 2; // PIDFD_SIGNAL_PROCESS_GROUP of <linux/pidfd.h>
+    return ::pidfd_send_signal(fd, signal, nullptr, process_group) == 0 || send_signal(fd, signal);
+}
+
 bool has_exited(int fd) {
     pollfd entry{.fd = fd, .events = POLLIN, .revents = 0};
     for (;;) {

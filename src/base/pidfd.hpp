@@ -24,6 +24,9 @@ namespace berth::pidfd {
 /// Sends `signal`; false when the process is gone. Throws on any other failure.
 bool send_signal(int fd, int signal);
 
+/// The same for the group that the process leads, where the kernel can (Linux 6.9), else for it alone.
+bool send_signal_to_group(int fd, int signal);
+
 /// True once the process has exited (a zombie counts).
 [[nodiscard]] bool has_exited(int fd);
 

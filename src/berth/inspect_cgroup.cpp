@@ -16,6 +16,7 @@
 #include "berth/format.hpp"
 #include "berth/inspect_text.hpp"
 #include "berth/inspect_topic.hpp"
+#include "berth/style.hpp"
 #include "runtime/cgroup.hpp"
 
 namespace berth::cli {
@@ -200,7 +201,7 @@ void add_unit(Report &report, const Subject &subject, const std::string &path, c
     const auto available = control(unit / "cgroup.controllers");
     const auto enabled = control(unit / "cgroup.subtree_control");
     const std::string group = "/" + unit.lexically_relative(cgroup::mount_point()).native();
-    add_line(report, "leader in", path);
+    add_line(report, "leader in", style::printable(path));
     add_line(report, "unit", subject.unit.empty() ? "none" : subject.unit);
     add_line(report, "delegated",
              !delegated   ? missing

@@ -3,13 +3,16 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/keyctl.h>
 #include <sched.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <format>
 #include <optional>
 
@@ -21,6 +24,7 @@
 #include "runtime/entering.hpp"
 #include "runtime/namespaces.hpp"
 #include "runtime/protocol.hpp"
+#include "runtime/seccomp.hpp"
 
 namespace berth::ns {
 
@@ -47,37 +51,28 @@ void become_root(const Target &target) {
         fail_errno("becoming root in the user namespace of {}", target.what);
 }
 
-/// What is read of the process must be read before any of its namespaces is entered.
+/// What a command is kept within, in namespaces whose process is not known, or that leave it apart.
 struct Borders {
-    unique_fd root;                            ///< O_PATH
     std::optional<capabilities::Set> bounding; ///< what the command may have at most
+    seccomp::Programs filter;                  ///< of system calls
 };
 
+/// Those inside may trace a process in their midst, and what it may do they could then do too: it has what
+/// any machine may have.
 Borders borders_of(const Target &target) {
-    Borders borders;
-    if (target.pid == 0)
-        return borders;
-    if (has(target, "mnt")) {
-        const std::string path = std::format("/proc/{}/root", target.pid);
-        borders.root.reset(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-        if (!borders.root)
-            fail_errno("opening the root directory of {}", target.what);
-    }
-    // Those inside may trace a process in their midst, and what it may do they could then do too.
-    if (has(target, "mnt") || has(target, "pid") || has(target, "user"))
-        borders.bounding = capabilities::bounding_of(target.pid);
-    if (pidfd::has_exited(target.process.get()))
-        fail_code(ESRCH, "looking at {}", target.what);
-    return borders;
+    if (target.pid != 0 || !(has(target, "mnt") || has(target, "pid") || has(target, "user")))
+        return {};
+    const capabilities::Set bounding = capabilities::default_bounding(true);
+    return {.bounding = bounding,
+            .filter =
+                seccomp::load({.capabilities = bounding, .rules = {}, .suppress_sync = false}).programs};
 }
 
 /// The user namespace comes last: in it we have no rights over what the host owns.
-void join_all(const Target &target, const Borders &borders) {
+void join_all(const Target &target) {
     for (const Member &member : target.members)
         if (member.kind->name != "user")
             join(member, target);
-    if (borders.root && (::fchdir(borders.root.get()) < 0 || ::chroot(".") < 0))
-        fail_errno("entering the root directory of {}", target.what);
     for (const Member &member : target.members)
         if (member.kind->name == "user") {
             join(member, target);
@@ -96,26 +91,33 @@ void join_all(const Target &target, const Borders &borders) {
     throw join::StartError(std::format("starting {}: {}", command.front(), errno_text(code)), code);
 }
 
-/// In namespaces that leave it a process of ours alone.
-[[noreturn]] void become(const Target &target, const Borders &borders,
-                         const std::vector<std::string> &command) {
-    join_all(target, borders);
+/// Keys of the host stay with the host; the filter comes while it can still be installed.
+void give_up(const Borders &borders) {
+    ::syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr);
+    seccomp::install(borders.filter);
     if (borders.bounding)
         capabilities::limit_to(*borders.bounding);
+}
+
+/// In namespaces that leave it a process of ours alone.
+[[noreturn]] void become(const Target &target, const std::vector<std::string> &command) {
+    const Borders borders = borders_of(target);
+    join_all(target);
+    give_up(borders);
     execute(command);
 }
 
-/// The intermediate process. What those inside can see and trace never has more than they, nor anything open.
+/// The intermediate process. What those inside can see and trace never has more than they may have, nor
+/// anything open.
 void enter_and_fork(const Target &target, const Borders &borders, const std::vector<std::string> &command,
                     const join::Stdio &stdio, int socket) {
     entering::die_with_parent(socket);
     ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-    join_all(target, borders);
+    join_all(target);
     entering::put_stdio(stdio);
     entering::close_others({socket, stdio.terminal});
-    if (borders.bounding)
-        capabilities::limit_to(*borders.bounding);
     entering::reset_signals();
+    give_up(borders);
     const namespaces::Child child = entering::fork_for_parent();
     if (child.pid != 0) {
         protocol::send(socket, protocol::Kind::born, 0, {}, {child.pidfd.get()});
@@ -183,18 +185,63 @@ join::Process start(const Target &target, const Borders &borders, const std::vec
     return {std::move(born), {}};
 }
 
+/// The process as one to join, in the namespaces that are meant and no others.
+join::Target joined(const Target &target) {
+    join::Target joined = join::look_at(target.process.get(), join::Look::to_run);
+    joined.compared = joined.namespaces = 0;
+    for (const Member &member : target.members)
+        joined.namespaces |= static_cast<std::uint64_t>(member.kind->flag);
+    joined.compared = joined.namespaces;
+    const join::Target ours = join::host();
+    const auto keep = [](const unique_fd &fd) { return unique_fd(::fcntl(fd.get(), F_DUPFD_CLOEXEC, 0)); };
+    if (!has(target, "mnt")) {
+        joined.root = keep(ours.root);
+        joined.working_directory.reset(::open(".", O_PATH | O_DIRECTORY | O_CLOEXEC));
+    }
+    if (has(target, "user"))
+        return joined;
+    // A process whose own user namespace is left out may have any bounding set there.
+    joined.bounding &= capabilities::default_bounding(true);
+    joined.users = ours.users;
+    joined.groups = ours.groups;
+    joined.root_uid = joined.root_gid = 0;
+    return joined;
+}
+
+/// As root, with what a login has; what else is in our environment is none of theirs.
+join::Command command_of(const std::vector<std::string> &words) {
+    join::Command command;
+    command.words = words;
+    command.environment = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root",
+                           "USER=root", "LOGNAME=root"};
+    for (const char *name : {"TERM", "LANG", "SHELL"})
+        if (const char *value = std::getenv(name);
+            value != nullptr) // NOLINT(concurrency-mt-unsafe): one thread
+            command.environment.push_back(std::format("{}={}", name, value));
+    return command;
+}
+
+/// What can be traced by those inside, or is a program of theirs, is not given our terminal, and nothing that
+/// they do not have.
+int enter_apart(const Target &target, const std::vector<std::string> &command) {
+    if (target.pid != 0) {
+        const join::Target process = joined(target);
+        return cli::run_session(cli::joining(process, command_of(command)), cli::usual_terminal());
+    }
+    const Borders borders = borders_of(target);
+    return cli::run_session(
+        {.open_pty = [] { return terminal::open_pty(); },
+         .start = [&](const join::Stdio &stdio) { return start(target, borders, command, stdio); }},
+        cli::usual_terminal());
+}
+
 } // namespace
 
 int enter(const Target &target, const std::vector<std::string> &command) {
-    const Borders borders = borders_of(target);
-    // What can be traced by those inside, or is a program of theirs, is not given our terminal.
     if (has(target, "pid") || has(target, "mnt"))
-        return cli::run_session(
-            {.open_pty = [] { return terminal::open_pty(); },
-             .start = [&](const join::Stdio &stdio) { return start(target, borders, command, stdio); }},
-            cli::usual_terminal());
+        return enter_apart(target, command);
     try {
-        become(target, borders, command);
+        become(target, command);
     } catch (const join::StartError &error) {
         cli::style::complain(error.what());
         return error.exit_code();

@@ -24,11 +24,13 @@ namespace {
     fail_errno("starting {}: is berth installed completely?", path);
 }
 
-/// What is closed would be taken by the next descriptor that is opened, and used as our stdio.
+/// What is closed would be taken by the next descriptor that is opened, and used as our stdio. In its place
+/// comes what fails as that does: stdin cannot be read, and the others cannot be written to.
 void fill_stdio() {
     for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
-        if (::fcntl(fd, F_GETFD) < 0
-            && ::open("/dev/null", O_RDWR | O_NOCTTY) < 0) // NOLINT: it is to stay open
+        if (const int access = fd == STDIN_FILENO ? O_WRONLY : O_RDONLY;
+            ::fcntl(fd, F_GETFD) < 0
+            && ::open("/dev/null", access | O_NOCTTY) < 0) // NOLINT: it is to stay open
             fail_errno("opening /dev/null in place of a closed descriptor");
 }
 

@@ -3,9 +3,11 @@
 
 #include <signal.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <array>
+#include <memory>
 #include <optional>
 
 #include "base/error.hpp"
@@ -23,6 +25,11 @@ constexpr std::array passed_on{SIGINT, SIGTERM, SIGHUP, SIGQUIT};
 /// How long a command may take to end after its terminal has gone.
 constexpr std::uint64_t grace = 2000000; // microseconds
 
+bool is_ignored(int signal) {
+    struct sigaction inherited{};
+    return ::sigaction(signal, nullptr, &inherited) == 0 && inherited.sa_handler == SIG_IGN;
+}
+
 class Session {
 public:
     Session() {
@@ -31,6 +38,8 @@ public:
             fail_code(-r, "creating an event loop");
         event_.reset(event);
         for (const int signal : passed_on) {
+            if (is_ignored(signal)) // as nohup(1) has it, and shells for what they run in the background
+                continue;
             sd_event_source *source = nullptr;
             require(sd_event_add_signal(event, &source, signal | SD_EVENT_SIGNAL_PROCMASK, on_signal, this));
             signals_.emplace_back(source);
@@ -44,12 +53,12 @@ public:
         if (pty)
             pty_ = start.open_pty();
         else if (!start.is_ours)
-            relay_.emplace();
+            relay_ = terminal::Relay::make(start.open_pty);
         join::Process process = start.start(stdio(mode));
         pty_.slave.reset();
         process_ = &process;
         if (relay_)
-            relay_->begin(event_.get());
+            relay_->begin(event_.get(), pidfd::pid_of(process.pidfd()));
         sd_event_source *ended = nullptr;
         require(sd_event_add_io(event_.get(), &ended, process.pidfd(), EPOLLIN, on_ended, this));
         ended_.reset(ended);
@@ -68,7 +77,8 @@ private:
     /// asked for.
     [[nodiscard]] join::Stdio stdio(Terminal mode) const {
         if (mode == Terminal::none)
-            return relay_ ? join::Stdio{.replaced = relay_->ends()} : join::Stdio{};
+            return relay_ ? join::Stdio{.terminal = relay_->slave(), .replaced = relay_->ends()}
+                          : join::Stdio{};
         const int slave = pty_.slave.get();
         const bool errors = mode == Terminal::all || ::isatty(STDERR_FILENO) == 1;
         return {.terminal = slave, .replaced = {slave, slave, errors ? slave : -1}};
@@ -92,9 +102,21 @@ private:
     static int on_signal(sd_event_source *, const signalfd_siginfo *info, void *self) {
         return guarded([&] {
             const auto &session = *static_cast<const Session *>(self);
-            if (session.process_ != nullptr)
-                pidfd::send_signal(session.process_->pidfd(), static_cast<int>(info->ssi_signo));
+            if (session.process_ != nullptr && pidfd::has_exited(session.process_->pidfd()))
+                sd_event_exit(session.event_.get(), 0); // only what it wrote is waited for
+            else if (session.process_ != nullptr)
+                session.pass_on(static_cast<int>(info->ssi_signo));
         });
+    }
+
+    /// To what is in the foreground of the command's terminal, if it has one of ours; else to the command and
+    /// those of its group.
+    void pass_on(int signal) const {
+        const int master = relay_ ? relay_->master() : pty_.master.get();
+        const bool of_keys = signal == SIGINT || signal == SIGQUIT;
+        if (of_keys && master >= 0 && ::ioctl(master, TIOCSIG, signal) == 0)
+            return;
+        pidfd::send_signal_to_group(process_->pidfd(), signal);
     }
 
     static int on_ended(sd_event_source *source, int, std::uint32_t, void *self) {
@@ -140,7 +162,7 @@ private:
     EventSourcePtr ended_;
     EventSourcePtr grace_;
     std::optional<terminal::Forward> forward_;
-    std::optional<terminal::Relay> relay_;
+    std::unique_ptr<terminal::Relay> relay_;
 };
 
 } // namespace

@@ -9,6 +9,8 @@
 #include <format>
 #include <limits>
 
+#include "base/printable.hpp"
+
 namespace berth::cli::style {
 
 namespace {
@@ -33,16 +35,6 @@ std::string styled(std::string_view code, std::string_view text) {
 /// A byte that continues a character, and so takes no column.
 bool continues(char byte) {
     return (static_cast<unsigned char>(byte) & 0xc0) == 0x80;
-}
-
-/// How long a control sequence (ECMA-48, "CSI") at the beginning of `text` is; 0: there is none.
-std::size_t sequence_length(std::string_view text) {
-    if (!text.starts_with("\x1b["))
-        return 0;
-    for (std::size_t i = 2; i < text.size(); ++i)
-        if (text[i] >= 0x40 && text[i] <= 0x7e)
-            return i + 1;
-    return 0;
 }
 
 } // namespace
@@ -96,23 +88,7 @@ std::string shortened(std::string_view text, std::size_t columns) {
 }
 
 std::string printable(std::string_view text) {
-    while (text.ends_with('\r'))
-        text.remove_suffix(1);
-    std::string clean;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        const auto code = static_cast<unsigned char>(text[i]);
-        const auto next = i + 1 < text.size() ? static_cast<unsigned char>(text[i + 1]) : 0U;
-        if (const std::size_t length = sequence_length(text.substr(i)); length > 0)
-            i += length - 1;
-        else if (code == 0xc2 && next >= 0x80 && next < 0xa0) { // U+0080 to U+009F steer terminals, too
-            clean += std::format("\\u{:04x}", next);
-            ++i;
-        } else if ((code < 0x20 && code != '\t') || code == 0x7f)
-            clean += std::format("\\x{:02x}", code);
-        else
-            clean += text[i];
-    }
-    return clean;
+    return berth::printable(text);
 }
 
 void complain(std::string_view text) noexcept {

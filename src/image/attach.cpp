@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "base/error.hpp"
+#include "base/printable.hpp"
 #include "base/rooted.hpp"
 #include "image/choose.hpp"
 #include "image/file.hpp"
@@ -154,7 +155,8 @@ private:
             if (error.code() != ENODEV)
                 throw;
             // No machine boots from it: better without than not at all.
-            std::fprintf(stderr, "warning: %s; %s stays empty\n", error.what(), use.path.c_str());
+            std::fprintf(stderr, "warning: %s; %s stays empty\n", printable(error.what()).c_str(),
+                         use.path.c_str());
         }
     }
 
@@ -186,7 +188,8 @@ private:
         try {
             grow_filesystem(partition.content.type, mount, partition.size);
         } catch (const Error &error) {
-            std::fprintf(stderr, "warning: growing the filesystem of %s: %s\n", name.c_str(), error.what());
+            std::fprintf(stderr, "warning: growing the filesystem of %s: %s\n", printable(name).c_str(),
+                         printable(error.what()).c_str());
         }
     }
 

@@ -11,6 +11,7 @@
 
 #include "base/error.hpp"
 #include "base/io.hpp"
+#include "base/printable.hpp"
 #include "network/expose.hpp"
 #include "network/netlink.hpp"
 #include "network/plan.hpp"
@@ -75,7 +76,7 @@ int main(int argc, char *argv[]) {
         run(argc == 2 ? argv[1] : "");
         return 0;
     } catch (const std::exception &error) {
-        std::fprintf(stderr, "berth-network: %s\n", error.what());
+        std::fprintf(stderr, "berth-network: %s\n", printable(error.what()).c_str());
         return 1;
     }
 }

@@ -11,6 +11,7 @@
 
 #include "base/error.hpp"
 #include "base/own_copy.hpp"
+#include "base/printable.hpp"
 #include "build.hpp"
 #include "config/load.hpp"
 #include "run/options.hpp"
@@ -34,7 +35,7 @@ LaunchPlan plan_from(const RunOptions &options) {
     }
     MachineConfig config =
         load_config(options.assignments, file, options.use_files, [](const std::string &text) {
-            std::fprintf(stderr, "berth run: warning: %s\n", text.c_str());
+            std::fprintf(stderr, "berth run: warning: %s\n", printable(text).c_str());
         });
     return make_plan(config, facts);
 }
@@ -69,7 +70,7 @@ int main(int argc, char *argv[]) {
         ::umask(0022);
         return run(argc, argv);
     } catch (const std::exception &error) {
-        std::fprintf(stderr, "berth run: %s\n", error.what());
+        std::fprintf(stderr, "berth run: %s\n", printable(error.what()).c_str());
         return 1;
     }
 }

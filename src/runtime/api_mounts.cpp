@@ -212,6 +212,20 @@ void restrict(const Kernel &kernel, Covers covers, bool private_network) {
         mounts::set_attributes(kernel.sys.get(), MOUNT_ATTR_RDONLY, 0, false);
 }
 
+void hide_from_root(const Kernel &kernel, const host_dir::HostDir &host) {
+    const auto hide = [&](int base, const char *path) {
+        const unique_fd target = rooted::try_open(base, path, O_PATH);
+        struct stat st{};
+        if (target && ::fstat(target.get(), &st) == 0)
+            mounts::attach(host_dir::inaccessible(host, st.st_mode).get(), target.get(), path);
+    };
+    for (const char *path : {"driver", "dynamic_debug", "kpagecgroup", "kpagecount", "kpageflags",
+                             "latency_stats", "pagetypeinfo", "sched_debug", "slabinfo", "vmallocinfo"})
+        hide(kernel.proc.get(), path);
+    for (const char *path : {"firmware", "devices/virtual/powercap"})
+        hide(kernel.sys.get(), path);
+}
+
 void mount_cgroup(int root) {
     const unique_fd target = rooted::open(root, "/sys/fs/cgroup", O_PATH | O_DIRECTORY);
     const unique_fd made = mounts::new_filesystem("cgroup2", {{"source", "cgroup"}}, quiet);

@@ -56,6 +56,10 @@ void attach(int root, const Kernel &kernel);
 /// `private_network`: /proc/sys/net is the machine's own and stays writable.
 void restrict(const Kernel &kernel, Covers covers, bool private_network);
 
+/// Hides what root of the host alone may read of the kernel, from a machine whose root that is as far as
+/// files are concerned.
+void hide_from_root(const Kernel &kernel, const host_dir::HostDir &host);
+
 /// Mounts the cgroup hierarchy on /sys/fs/cgroup; call it in the machine's cgroup namespace.
 void mount_cgroup(int root);
 

@@ -46,6 +46,8 @@ unique_fd make_folder(int directory, const char *name, mode_t mode, uid_t owner)
     return fd;
 }
 
+constexpr int pass_rights = 83; // SO_PASSRIGHTS of <asm-generic/socket.h>
+
 struct Node {
     const char *name;
     mode_t type;
@@ -125,6 +127,10 @@ unique_fd bind_notify_socket(int host, uid_t owner) {
     const int on = 1;
     if (::setsockopt(socket.get(), SOL_SOCKET, SO_PASSCRED, &on, sizeof on) < 0)
         fail_errno("asking for credentials on the notify socket");
+    // Closing what comes with a message may take as long as its sender likes (SO_LINGER). Kernels before
+    // Linux 6.16 cannot be told to leave it out.
+    const int off = 0;
+    (void)::setsockopt(socket.get(), SOL_SOCKET, pass_rights, &off, sizeof off);
     return socket;
 }
 

@@ -15,6 +15,7 @@
 #include "base/error.hpp"
 #include "base/io.hpp"
 #include "base/parse.hpp"
+#include "base/printable.hpp"
 #include "base/rooted.hpp"
 #include "runtime/fs_identity.hpp"
 #include "runtime/mounts.hpp"
@@ -212,7 +213,9 @@ void link_journal(const LaunchPlan &plan, int root, uid_t owner) {
 void settle_journal(const LaunchPlan &plan, int root, uid_t owner) {
     using Mode = LinkJournal::Mode;
     const LinkJournal &link = plan.link_journal;
-    if (link.mode == Mode::no)
+    // The ID is the tree's word, and root inside is the host's as far as files are concerned.
+    const bool trusted = !plan.users.enabled || owner != 0 || link.mode != Mode::automatic;
+    if (link.mode == Mode::no || !trusted)
         return;
     try {
         // The ID is the tree's word: one that claims the host's would be given the host's own journal.
@@ -251,7 +254,7 @@ void settle(const LaunchPlan &plan, int root, uid_t owner) {
             step();
         } catch (const Error &error) {
             if (std::ranges::contains(odd, error.code()))
-                std::fprintf(stderr, "berth run: warning: %s\n", error.what());
+                std::fprintf(stderr, "berth run: warning: %s\n", printable(error.what()).c_str());
             else if (!std::ranges::contains(usual, error.code()))
                 throw;
         }

@@ -31,6 +31,8 @@ public:
     /// For a machine without a user namespace: nothing is mapped.
     IdMaps() : IdMaps(0, 0, false) {}
 
+    /// True for a machine with a user namespace, whoever its users are.
+    [[nodiscard]] bool own_users() const { return count_ != 0; }
     /// The machine's root as the host knows it.
     [[nodiscard]] std::uint32_t base() const { return base_; }
     [[nodiscard]] bool map_trees() const { return map_trees_; }

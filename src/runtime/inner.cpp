@@ -5,10 +5,8 @@
 #include <grp.h>
 #include <sched.h>
 #include <signal.h>
-#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -20,6 +18,7 @@
 #include "base/io.hpp"
 #include "base/rooted.hpp"
 #include "runtime/api_mounts.hpp"
+#include "runtime/entering.hpp"
 #include "runtime/network.hpp"
 #include "runtime/process.hpp"
 #include "runtime/protocol.hpp"
@@ -65,26 +64,13 @@ void become_root_inside(int socket) {
 
 /// The console, or the launcher's own stdio but for terminals.
 void take_stdio(const tree::Assembled &built, const Orders &orders) {
-    if (::setsid() < 0)
-        fail_errno("starting a session");
     const int console = built.console_slave.get();
-    const bool piped = console < 0;
-    for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
-        const bool kept = fd == STDERR_FILENO && orders.plan.errors_apart;
-        const int other = piped ? orders.pipes[static_cast<std::size_t>(fd)] : kept ? -1 : console;
-        if (other >= 0 && ::dup2(other, fd) < 0)
-            fail_errno("putting our stdio in place");
-    }
-    if (!piped && ::ioctl(STDIN_FILENO, TIOCSCTTY, 0) < 0)
-        fail_errno("making the console our controlling terminal");
-}
-
-/// Closes all but stdio and `socket`: a working directory may be named by way of /proc/self/fd.
-void close_others(int socket) {
-    const auto number = static_cast<unsigned>(socket);
-    if ((number > STDERR_FILENO + 1 && ::close_range(STDERR_FILENO + 1, number - 1, 0) < 0)
-        || ::close_range(number + 1, ~0U, 0) < 0)
-        fail_errno("closing descriptors");
+    join::Stdio stdio = orders.stdio;
+    if (console >= 0)
+        stdio = {.terminal = console,
+                 .replaced = {console, console, orders.plan.errors_apart ? -1 : console}};
+    entering::put_stdio(stdio);
+    entering::lead_session(stdio.terminal);
 }
 
 void change_directory(const std::string &path) {
@@ -186,7 +172,7 @@ int try_exec(const std::string &file, std::vector<std::string> words, Environmen
 [[noreturn]] void become_payload(const LaunchPlan &plan, const users::User &user, int socket) {
     Environment environment(plan, user);
     const bool is_init = plan.mode == ExecMode::boot;
-    close_others(socket);
+    entering::close_others({socket}); // a working directory may be named by way of /proc/self/fd
     change_directory(plan.working_directory);
     if (!is_init) {
         process::keep_capabilities(plan.process);

@@ -2,9 +2,8 @@
 // The machine's side of a launch: from birth in new namespaces to exec of its init or command.
 #pragma once
 
-#include <array>
-
 #include "base/unique_fd.hpp"
+#include "runtime/join.hpp"
 #include "runtime/plan.hpp"
 #include "runtime/tree.hpp"
 #include "seccomp/program.hpp"
@@ -17,7 +16,7 @@ struct Orders {
     tree::Parts parts;
     const seccomp::Programs &filter;      ///< of system calls; may be empty
     tree::Assembled *assembled = nullptr; ///< the tree, when the launcher has assembled it
-    std::array<int, 3> pipes{-1, -1, -1}; ///< in place of stdio that is a terminal of our caller's
+    join::Stdio stdio;                    ///< where there is no console: in place of our caller's terminal
 };
 
 /// Runs in the child that namespaces::fork_into() made. `socket` leads to the launcher

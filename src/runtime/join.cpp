@@ -13,6 +13,7 @@
 
 #include "base/error.hpp"
 #include "base/io.hpp"
+#include "base/parse.hpp"
 #include "base/pidfd.hpp"
 #include "runtime/cgroup.hpp"
 #include "runtime/join_check.hpp"
@@ -38,10 +39,26 @@ struct Group {
     std::string subgroup;
 };
 
+/// Removes the groups of those before us whose commands had left processes behind, which have ended since.
+void sweep_groups(const std::filesystem::path &unit) {
+    constexpr std::string_view prefix = "exec-";
+    std::error_code ignored;
+    for (const auto &entry : std::filesystem::directory_iterator(unit, ignored)) {
+        const std::string name = entry.path().filename();
+        const auto pid = name.starts_with(prefix)
+                             ? parse_unsigned(std::string_view(name).substr(prefix.size()))
+                             : std::nullopt;
+        // One that is there may be about to use its own.
+        if (pid && !std::filesystem::exists(std::format("/proc/{}", *pid), ignored))
+            (void)::rmdir(entry.path().c_str()); // EBUSY: some are still there
+    }
+}
+
 Group group_for(const Target &target) {
     if (target.cgroup.empty())
         return {};
     if (target.cgroup_is_unit) {
+        sweep_groups(cgroup::mount_point() / target.cgroup.substr(1));
         const std::string name = std::format("exec-{}", ::getpid());
         return {.directory = cgroup::make_subgroup(target.cgroup, name),
                 .subgroup = target.cgroup + "/" + name};

@@ -27,7 +27,9 @@ struct Target {
     pid_t pid = 0;
     unique_fd root;               ///< O_PATH
     unique_fd working_directory;  ///< O_PATH
-    std::uint64_t namespaces = 0; ///< CLONE_NEW* flags of those that differ from ours
+    std::uint64_t namespaces = 0; ///< CLONE_NEW* flags of those to enter: all that differ from ours
+    /// Those in which the leader must still be when the command is.
+    std::uint64_t compared = ~std::uint64_t{0};
     capabilities::Set bounding = 0;
     syscall_filters::Filters filters;
     bool no_new_privileges = false;

@@ -39,7 +39,7 @@ void enter(const Target &target) {
         return;
     if (::setns(target.leader, static_cast<int>(target.namespaces)) < 0)
         fail_errno("joining the machine's namespaces");
-    if (::fchdir(target.root.get()) < 0 || ::chroot(".") < 0)
+    if ((target.namespaces & CLONE_NEWNS) != 0 && (::fchdir(target.root.get()) < 0 || ::chroot(".") < 0))
         fail_errno("entering the machine's root");
 }
 

@@ -133,7 +133,7 @@ Target host() {
 void require_unchanged(const Target &target, pid_t joined) {
     if (target.namespaces == 0)
         return;
-    const std::uint64_t others = differing(joined, target.pid, joinable);
+    const std::uint64_t others = differing(joined, target.pid, joinable & target.compared);
     if (pidfd::has_exited(target.leader))
         fail_code(ESRCH, "joining the machine");
     if (others != 0)

@@ -16,6 +16,7 @@
 
 #include "base/error.hpp"
 #include "base/pidfd.hpp"
+#include "base/printable.hpp"
 #include "runtime/bound_users.hpp"
 #include "runtime/brake.hpp"
 #include "runtime/cgroup.hpp"
@@ -110,7 +111,10 @@ tree::Assembled Launcher::descriptors_of(protocol::Message &mounted) const {
 void Launcher::map_users(const namespaces::Child &child, tree::Assembled &assembled, int socket) const {
     user_namespace::write_maps(child.pid, ids_.of_machine(assembled.guests));
     if (tree::locks_namespaces(plan_, ids_.base())) {
-        tree::show_namespaces(plan_, assembled, api_mounts::make_for(child.pidfd.get()));
+        const api_mounts::Kernel kernel = api_mounts::make_for(child.pidfd.get());
+        tree::show_namespaces(plan_, assembled, kernel);
+        if (ids_.base() == 0)
+            api_mounts::hide_from_root(kernel, assembled.host);
     } else {
         const namespaces::Entered entered(joined_, CLONE_NEWNET | CLONE_NEWIPC);
         tree::show_others(assembled, api_mounts::make(tree::shown_of_others(plan_)));
@@ -134,16 +138,19 @@ Launcher::Running Launcher::start(int payload) {
         cgroup::give(payload, ids_.base());
     Running running;
     if (plan_.console == ConsoleMode::pipe)
-        running.machine.relay = std::make_unique<terminal::Relay>();
+        running.machine.relay = terminal::Relay::make([] { return terminal::open_pty(); });
+    terminal::Relay *const relay = running.machine.relay.get();
+    if (relay != nullptr && ::fchown(relay->slave(), ids_.base(), static_cast<gid_t>(-1)) < 0)
+        fail_errno("giving a terminal to the machine");
     steps::reached("assembled");
-    namespaces::Child child =
-        fork_inner(payload,
-                   {.plan = plan_,
-                    .parts = parts,
-                    .filter = filter_,
-                    .assembled = assembled ? &*assembled : nullptr,
-                    .pipes = running.machine.relay ? running.machine.relay->ends() : std::array{-1, -1, -1}},
-                   ours, theirs);
+    inner::Orders orders{.plan = plan_,
+                         .parts = parts,
+                         .filter = filter_,
+                         .assembled = assembled ? &*assembled : nullptr,
+                         .stdio = {}};
+    if (relay != nullptr)
+        orders.stdio = {.terminal = relay->slave(), .replaced = relay->ends()};
+    namespaces::Child child = fork_inner(payload, std::move(orders), ours, theirs);
     Reaper reaper(child.pidfd.get());
     steps::reached("born");
     if (assembled)
@@ -192,7 +199,7 @@ void Launcher::enter_scope(pid_t leader) const {
 
 void Launcher::say(const std::string &text) const {
     if (!plan_.quiet)
-        std::fprintf(stderr, "%s\n", text.c_str());
+        std::fprintf(stderr, "%s\n", printable(text).c_str());
 }
 
 int Launcher::run() {
@@ -222,6 +229,7 @@ int Launcher::run() {
             if (end.status != 0)
                 say(std::format("Machine {} ended with exit status {}.", plan_.name, end.status));
             return end.status;
+        case How::output_failed: return end.status;
         case How::halted: say(std::format("Machine {} has been shut down.", plan_.name)); return 0;
         case How::killed:
         case How::asked:

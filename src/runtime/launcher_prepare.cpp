@@ -10,6 +10,7 @@
 #include <cstdio>
 
 #include "base/error.hpp"
+#include "base/printable.hpp"
 #include "base/rooted.hpp"
 #include "runtime/image.hpp"
 #include "runtime/joined.hpp"
@@ -117,7 +118,7 @@ void Launcher::load_filter() {
                                             .rules = process.system_call_filter,
                                             .suppress_sync = process.suppress_sync});
     for (const std::string &warning : filter.warnings)
-        std::fprintf(stderr, "berth run: warning: %s\n", warning.c_str());
+        std::fprintf(stderr, "berth run: warning: %s\n", printable(warning).c_str());
     filter_ = std::move(filter.programs);
 }
 

@@ -7,6 +7,7 @@
 #include <format>
 
 #include "base/error.hpp"
+#include "base/printable.hpp"
 
 namespace berth {
 
@@ -31,7 +32,7 @@ MachineNetwork::~MachineNetwork() {
         return;
     const std::string left = network::release(plan_, machine_, namespace_.get(), links_.moved);
     if (!left.empty())
-        std::fprintf(stderr, "berth run: %s\n", left.c_str());
+        std::fprintf(stderr, "berth run: %s\n", printable(left).c_str());
 }
 
 } // namespace berth

@@ -7,6 +7,8 @@
 
 #include <filesystem>
 #include <format>
+#include <functional>
+#include <map>
 #include <utility>
 
 #include "base/error.hpp"
@@ -45,7 +47,7 @@ public:
 
     /// That of the directory `path`, which `place` shows.
     Place name(const std::string &path, unique_fd place) {
-        return host_path::is_fixed(path) ? Place{.path = path} : hold(std::move(place));
+        return host_path::is_fixed(path) ? Place{.path = path} : hold(path, std::move(place));
     }
 
     /// Covers the directory `path` with the mount of it.
@@ -56,7 +58,7 @@ public:
         }
         mounts::attach(mount.get(), place.get(), path);
         const bool fixed = host_path::is_fixed(path);
-        const Place held = hold(std::move(mount));
+        const Place held = hold(path, std::move(mount));
         covered_.push_back(fixed ? path : held.path);
         return fixed ? Place{.path = path} : held;
     }
@@ -65,17 +67,26 @@ public:
     Place below(const Place &folder, const std::string &name) {
         if (folder.file < 0)
             return {.path = folder.path + "/" + name};
-        unique_fd entry(
-            ::openat(folder.file, name.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+        unique_fd entry(::openat(folder.file, name.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
         if (!entry)
             fail_errno("opening the directory {} of an overlay", name);
-        return hold(std::move(entry));
+        return hold(known_[folder.path] + "/" + name, std::move(entry));
+    }
+
+    /// `text` with the paths that people know.
+    [[nodiscard]] std::string told(std::string text) const {
+        for (const auto &[path, known] : known_)
+            for (std::size_t at = 0; (at = text.find(path, at)) != std::string::npos; at += known.size())
+                text.replace(at, path.size(), known);
+        return text;
     }
 
 private:
-    Place hold(unique_fd file) {
+    Place hold(const std::string &known, unique_fd file) {
         const int fd = held_.emplace_back(std::move(file)).get();
-        return {.path = std::format("/proc/self/fd/{}", fd), .file = fd};
+        const std::string path = std::format("/proc/self/fd/{}", fd);
+        known_[path] = known;
+        return {.path = path, .file = fd};
     }
 
     static std::string cover_elsewhere(int mount) {
@@ -91,6 +102,7 @@ private:
 
     std::vector<std::string> covered_;
     std::vector<unique_fd> held_;
+    std::map<std::string, std::string, std::greater<>> known_; ///< longer ones first
 };
 
 class Builder {
@@ -114,6 +126,8 @@ public:
     }
 
     Place below(const Place &folder, const std::string &name) { return stage_.below(folder, name); }
+
+    [[nodiscard]] std::string told(const std::string &text) const { return stage_.told(text); }
 
 private:
     void map(int mount, const struct stat &root, const std::string &path) {
@@ -152,7 +166,11 @@ unique_fd mount(const Request &request, IdMaps &ids) {
         add("upperdir", builder.below(parent, upper.filename().native()));
         add("workdir", builder.below(parent, work.filename().native()));
     }
-    return mounts::new_filesystem("overlay", options, request.attributes);
+    try {
+        return mounts::new_filesystem("overlay", options, request.attributes);
+    } catch (const Error &error) {
+        throw Error(builder.told(error.what()), error.code());
+    }
 }
 
 } // namespace berth::overlay

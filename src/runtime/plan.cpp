@@ -164,6 +164,7 @@ LaunchPlan make_plan(const MachineConfig &asked, const HostFacts &facts) {
     plan.machine_id_of_tree = !plan.root.image.empty() && !plan.root.usr_only;
     plan.boot_id = random_id();
     plan.users = plan_parts::users(config, plan.root);
+    plan.root.no_devices = plan.users.enabled;
     plan.mounts = plan_parts::mounts(config, plan);
     plan.join = plan_parts::join(config);
     plan.network = plan_parts::network(config);

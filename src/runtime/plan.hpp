@@ -37,8 +37,9 @@ struct RootPlan {
     Upper::Kind upper = Upper::Kind::none;
     std::string upper_directory; ///< holds the folders upper and work; for ephemeral ones, in a tmpfs
     bool read_only = false;
-    bool usr_only = false; ///< --volatile=yes: an empty root with /usr of the above, read-only
-    std::string pivot_new; ///< --pivot-root=
+    bool no_devices = false; ///< nodes in it are worth nothing: the machine's users can have made none
+    bool usr_only = false;   ///< --volatile=yes: an empty root with /usr of the above, read-only
+    std::string pivot_new;   ///< --pivot-root=
     std::string pivot_old;
     Origin origin; ///< of the directory or image
 

@@ -94,7 +94,8 @@ unique_fd prepare_upper(const RootPlan &plan, int lower, bool mapped) {
         return {};
     const fs::path directory(plan.upper_directory);
     if (plan.upper == Upper::Kind::path) {
-        make_directory(directory.native(), 0755);
+        // Root inside may be root in it, too, and leave programs there that are set-user-ID.
+        make_directory(directory.native(), 0700);
     } else {
         make_directory(directory.parent_path().parent_path().native(), 0755);
         make_directory(directory.parent_path().native(), 0700);
@@ -183,8 +184,10 @@ unique_fd make(const RootPlan &plan, const Opened &opened, IdMaps &ids, const st
     unique_fd made = plan.is_overlay() ? overlay_root(plan, opened, ids, image)
                      : !image.empty()  ? mounts::clone_tree(AT_FDCWD, image.front().place, false)
                                        : directory_root(plan, opened, ids);
-    if (plan.read_only)
-        mounts::set_attributes(made.get(), MOUNT_ATTR_RDONLY, 0, true);
+    const unsigned attributes = (plan.read_only ? unsigned{MOUNT_ATTR_RDONLY} : 0U)
+                                | (plan.no_devices ? unsigned{MOUNT_ATTR_NODEV} : 0U);
+    if (attributes != 0)
+        mounts::set_attributes(made.get(), attributes, 0, true);
     return made;
 }
 
@@ -196,9 +199,11 @@ unique_fd ephemeral_overlay(const RootPlan &plan, const std::string &place, std:
         fail_errno("looking at {}", place);
     make_folders(host_path::open(folder, O_RDONLY | O_DIRECTORY).get(), lower, ids.map_trees());
     const FsIdentity identity(ids.base()); // overlayfs works as whoever mounts it
-    return overlay::mount(
-        {.lowers = {{.path = place, .mapped = true}}, .upper = folder + "/upper", .work = folder + "/work"},
-        ids);
+    return overlay::mount({.lowers = {{.path = place, .mapped = true}},
+                           .upper = folder + "/upper",
+                           .work = folder + "/work",
+                           .attributes = plan.no_devices ? unsigned{MOUNT_ATTR_NODEV} : 0U},
+                          ids);
 }
 
 unique_fd derive(const RootPlan &plan, int base, const IdMaps &ids) {

@@ -13,6 +13,7 @@
 
 #include "base/error.hpp"
 #include "base/many_descriptors.hpp"
+#include "base/printable.hpp"
 
 namespace berth {
 
@@ -29,7 +30,7 @@ void take_away(const fs::path &folder) noexcept {
         const ManyDescriptors deep;
         fs::remove_all(folder);
     } catch (const std::exception &error) {
-        std::fprintf(stderr, "berth run: warning: %s\n", error.what());
+        std::fprintf(stderr, "berth run: warning: %s\n", printable(error.what()).c_str());
     }
 }
 

@@ -139,7 +139,7 @@ unique_fd make_tmpfs(const MountPlan &mount, const IdMaps &ids, const std::strin
 }
 
 unique_fd open_overlay(const MountPlan &mount, int tree, Scratch &scratch, const IdMaps &ids) {
-    overlay::Request request;
+    overlay::Request request{.attributes = ids.own_users() ? unsigned{MOUNT_ATTR_NODEV} : 0U};
     std::vector<unique_fd> held; // layers in the tree have no path of the host's but this
     const auto path_of = [&](const MountConfig::Source &source) {
         if (!source.inside)

@@ -78,7 +78,7 @@ void leave_launcher() {
     for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
         if (::dup2(null.get(), fd) < 0)
             fail_errno("leaving the launcher's stdio");
-    forget_arguments(); // the launcher's, which PID 1's would be
+    forget_arguments(first_process::stub_name); // the launcher's, which PID 1's would be
     // Of the host's user namespace is the memory, whatever namespace we are in: nobody inside may look.
     if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
         fail_errno("closing our memory");

@@ -9,9 +9,11 @@
 #include <unistd.h>
 
 #include <array>
+#include <cstdio>
 #include <cstring>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include "base/error.hpp"
 #include "base/memory.hpp"
@@ -24,7 +26,16 @@ namespace berth::supervisor {
 
 namespace {
 
-constexpr std::array ending_signals{SIGTERM, SIGINT, SIGHUP, SIGQUIT};
+/// Those that ask us to end, but for what our caller has had ignored, as nohup(1) and shells have for what
+/// they run in the background.
+std::vector<int> ending_signals() {
+    std::vector<int> signals{SIGTERM, SIGINT, SIGHUP, SIGQUIT};
+    std::erase_if(signals, [](int signal) {
+        struct sigaction inherited{};
+        return ::sigaction(signal, nullptr, &inherited) == 0 && inherited.sa_handler == SIG_IGN;
+    });
+    return signals;
+}
 
 void check(int result, const char *doing) {
     if (result < 0)
@@ -88,7 +99,7 @@ private:
     }
 
     void add_signals() {
-        for (const int signal : ending_signals) {
+        for (const int signal : ending_signals()) {
             sd_event_source *source = nullptr;
             check(::sd_event_add_signal(
                       event_.get(), &source, signal,
@@ -129,7 +140,7 @@ private:
 
     void add_console() {
         if (machine_.relay)
-            machine_.relay->begin(event_.get());
+            machine_.relay->begin(event_.get(), machine_.leader);
         if (!machine_.console || plan_.console == ConsoleMode::passive)
             return;
         forward_.emplace(event_.get(), machine_.console.get(),
@@ -148,6 +159,11 @@ private:
             break;
         case terminal::End::input_failed: on_signal(SIGHUP); break;
         case terminal::End::output_failed:
+            if (forward_->error() != EPIPE) {
+                std::fprintf(stderr, "berth run: writing to stdout: %s\n",
+                             errno_text(forward_->error()).c_str());
+                output_failed_ = true;
+            }
             if (!leader_gone_)
                 on_signal(SIGPIPE);
             break;
@@ -252,6 +268,8 @@ private:
             return {.how = How::rebooted, .status = 0};
         if (info.si_status == SIGINT)
             return {.how = How::halted, .status = 0};
+        if (output_failed_)
+            return {.how = How::output_failed, .status = 1};
         if (asked_)
             return {.how = How::asked, .status = *asked_};
         return {.how = How::killed, .status = info.si_status};
@@ -263,6 +281,7 @@ private:
     std::optional<int> asked_;
     bool leader_gone_ = false;
     bool console_over_ = false;
+    bool output_failed_ = false;
     EventPtr event_;
     std::vector<EventSourcePtr> sources_;
     EventSourcePtr leader_source_;
@@ -274,7 +293,7 @@ private:
 void block_signals() {
     sigset_t set;
     ::sigemptyset(&set);
-    for (const int signal : ending_signals)
+    for (const int signal : ending_signals())
         ::sigaddset(&set, signal);
     ::sigaddset(&set, SIGWINCH);
     ::signal(SIGPIPE, SIG_IGN); // a closed stdout is an error to handle, not an end
@@ -285,7 +304,7 @@ void block_signals() {
 std::optional<int> pause(std::chrono::milliseconds time) {
     sigset_t set;
     ::sigemptyset(&set);
-    for (const int signal : ending_signals)
+    for (const int signal : ending_signals())
         ::sigaddset(&set, signal);
     const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
     const timespec length{.tv_sec = seconds.count(),

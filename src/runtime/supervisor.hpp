@@ -29,7 +29,8 @@ struct End {
         killed,   ///< `status` is the signal
         rebooted, ///< it wants to be started again
         halted,
-        asked, ///< we were told to end it by the signal in `status`, and it did not end by itself
+        output_failed, ///< what it wrote could not be written, which we have told; `status` is our own
+        asked,         ///< we were told to end it by the signal in `status`, and it did not end by itself
     };
     How how = How::exited;
     int status = 0;

@@ -12,6 +12,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <format>
 #include <utility>
 
@@ -31,6 +32,9 @@ constexpr std::size_t coloured_piece = 512;
 static_assert(Background::longest(coloured_piece) <= Buffer::capacity);
 
 constexpr int terminal_patience = 200; // milliseconds
+
+/// More than a pty holds: what comes later is of those that the payload has left behind.
+constexpr std::size_t most_left = 256UL * 1024;
 
 /// A full buffer each way this often, then the loop's other sources get their turn.
 constexpr int rounds_per_turn = 16;
@@ -201,7 +205,8 @@ void Forward::add_signal(int signal, sd_event_signal_handler_t handler) {
 
 int Forward::on_io(sd_event_source *, int fd, std::uint32_t events, void *self) {
     auto &forward = *static_cast<Forward *>(self);
-    const bool readable = (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0;
+    const bool readable =
+        (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0 && !(forward.draining_ && forward.left_ == 0);
     const bool writable = (events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0;
     if (fd == forward.master_) {
         forward.master_readable_ |= readable;
@@ -280,6 +285,7 @@ void Forward::tell_terminal(std::string_view text) const noexcept {
 
 void Forward::drain() {
     draining_ = true;
+    left_ = most_left;
     reading_input_ = false;
     master_readable_ = true;
     sd_event_source_set_enabled(again_source_.get(), SD_EVENT_ONESHOT);
@@ -386,7 +392,9 @@ ssize_t Forward::read_to_output() {
 bool Forward::read_master() {
     const ssize_t n = read_to_output();
     hung_up_ = n == 0 || (n < 0 && errno != EAGAIN);
-    if (n <= 0)
+    if (draining_)
+        left_ -= std::min(left_, static_cast<std::size_t>(std::max<ssize_t>(n, 0)));
+    if (n <= 0 || (draining_ && left_ == 0))
         master_readable_ = false;
     else if (!output_.good())
         to_output_.clear();

@@ -153,7 +153,7 @@ public:
     Forward &operator=(const Forward &) = delete;
 
     /// Call it when the payload has ended: no more input; what the pty still holds is written,
-    /// then the end is `drained` (or `output_failed`).
+    /// then the end is `drained` (or `output_failed`), whatever those write that it has left behind.
     void drain();
 
     /// The errno value behind input_failed and output_failed.
@@ -211,6 +211,7 @@ private:
     char last_byte_ = '\n';           ///< of what was written to the pty
     bool hung_up_ = false;
     bool draining_ = false;
+    std::size_t left_ = 0; ///< while draining: how much may still come
     bool over_ = false;
     int error_ = 0;
     std::uint64_t escape_since_ = 0; ///< microseconds, CLOCK_MONOTONIC

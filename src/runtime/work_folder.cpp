@@ -6,8 +6,10 @@
 #include <sys/stat.h>
 
 #include <filesystem>
+#include <format>
 
 #include "base/error.hpp"
+#include "base/host_path.hpp"
 
 namespace berth {
 
@@ -15,12 +17,21 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// True when `path` still names the folder behind `fd`.
-bool is_at(int fd, const std::string &path) {
+/// True when `name` still names the folder behind `fd`.
+bool is_at(int fd, int parent, const std::string &name) {
     struct stat there{};
     struct stat ours{};
-    return ::fstat(fd, &ours) == 0 && ::lstat(path.c_str(), &there) == 0 && there.st_dev == ours.st_dev
-           && there.st_ino == ours.st_ino;
+    return ::fstat(fd, &ours) == 0 && ::fstatat(parent, name.c_str(), &there, AT_SYMLINK_NOFOLLOW) == 0
+           && there.st_dev == ours.st_dev && there.st_ino == ours.st_ino;
+}
+
+/// Overlayfs does in it what it likes, with our rights: it is nobody else's.
+void require_ours(int fd, const std::string &path) {
+    struct stat st{};
+    if (::fstat(fd, &st) < 0)
+        fail_errno("looking at {}", path);
+    if (st.st_uid != 0 || (st.st_mode & (S_IRWXG | S_IRWXO)) != 0)
+        fail("{} is there, and not ours: it would have to be root's alone", path);
 }
 
 } // namespace
@@ -30,21 +41,26 @@ std::string work_folder_of(const std::string &upper) {
     return (path.parent_path() / (".#" + path.filename().native() + ".berth-work")).native();
 }
 
-WorkFolder::WorkFolder(const std::string &upper) : path_(work_folder_of(upper)) {
+WorkFolder::WorkFolder(const std::string &upper) {
+    const fs::path path = work_folder_of(upper);
+    name_ = path.filename();
+    parent_ = host_path::open(path.parent_path(), O_RDONLY | O_DIRECTORY);
     for (;;) {
-        if (::mkdir(path_.c_str(), 0700) < 0 && errno != EEXIST)
-            fail_errno("creating the directory {}", path_);
-        unique_fd folder(::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+        if (::mkdirat(parent_.get(), name_.c_str(), 0700) < 0 && errno != EEXIST)
+            fail_errno("creating the directory {}", path.native());
+        unique_fd folder(
+            ::openat(parent_.get(), name_.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
         if (!folder && errno == ENOENT)
             continue; // its last owner removed it meanwhile
         if (!folder)
-            fail_errno("opening the directory {}", path_);
+            fail_errno("opening the directory {}", path.native());
+        require_ours(folder.get(), path.native());
         if (::flock(folder.get(), LOCK_EX | LOCK_NB) < 0) {
             if (errno == EWOULDBLOCK)
                 throw Error(std::format("{} is in use by another machine that writes to it", upper), EBUSY);
-            fail_errno("locking {}", path_);
+            fail_errno("locking {}", path.native());
         }
-        if (!is_at(folder.get(), path_))
+        if (!is_at(folder.get(), parent_.get(), name_))
             continue;
         lock_ = std::move(folder);
         return;
@@ -52,10 +68,10 @@ WorkFolder::WorkFolder(const std::string &upper) : path_(work_folder_of(upper)) 
 }
 
 WorkFolder::~WorkFolder() {
-    if (!lock_)
+    if (!lock_ || !is_at(lock_.get(), parent_.get(), name_))
         return;
     std::error_code ignored;
-    fs::remove_all(path_, ignored);
+    fs::remove_all(std::format("/proc/self/fd/{}/{}", parent_.get(), name_), ignored);
 }
 
 } // namespace berth

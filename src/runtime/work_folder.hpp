@@ -24,7 +24,8 @@ public:
     ~WorkFolder();
 
 private:
-    std::string path_;
+    std::string name_;
+    unique_fd parent_; ///< the folder that it is in, whatever comes to be at the path
     unique_fd lock_;
 };
 

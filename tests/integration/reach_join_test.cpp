@@ -3,9 +3,11 @@
 // with paths that lead back to the host, by what it sees of their programs and terminals.
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <termios.h>
 
 #include <csignal>
 #include <format>
+#include <thread>
 
 #include "base/parse.hpp"
 #include "base/pidfd.hpp"
@@ -224,37 +226,59 @@ TEST_F(ReachJoin, TheLauncherCannotBeWrittenThroughTheSmallInit) {
                 HasSubstr("Read-only file system"));
 }
 
+namespace {
+
+/// A shell's line that says which file stdin, stdout or stderr is.
+std::string which(int fd, const char *word) {
+    return std::format("stat -L -c \"{} %d:%i\" /proc/self/fd/{}", word, fd);
+}
+
+/// What comes after `word` in a text with lines of a terminal.
+std::string said(const std::string &text, const std::string &word) {
+    const auto at = text.rfind(word + " ");
+    return at == std::string::npos ? ""
+                                   : text.substr(at, text.find_first_of("\r\n", at) - at).substr(word.size());
+}
+
+} // namespace
+
 TEST_F(ReachJoin, OurTerminalIsHandedToNoMachine) {
     const Machine machine("options-tty", on_tree({"-U"}));
-    const std::string look =
-        "for fd in 0 1 2; do readlink /proc/self/fd/$fd; done; read line; echo got $line";
-    Process piped({"sh", "-c", "berth exec options-tty sh -c '" + look + "' 2>/dev/null | cat"},
-                  Process::Stdio::terminal);
-    piped.write("a line\n");
-    piped.wait_for("got a line");
-    EXPECT_EQ(piped.wait(), 0);
-    EXPECT_THAT(piped.out(), Not(HasSubstr("/dev/pts"))) << "neither ours nor one of the machine's";
+    for (const char *join : {"berth exec options-tty", "berth ns enter options-tty --"}) {
+        Process piped({"sh", "-c",
+                       which(0, "ours") + "; " + join + " sh -c '" + which(0, "its")
+                           + "; read line; echo got $line' | cat"},
+                      Process::Stdio::terminal);
+        piped.write("a line\n");
+        piped.wait_for("got a line");
+        EXPECT_EQ(piped.wait(), 0) << piped.out();
+        EXPECT_NE(said(piped.out(), "its"), "") << join << piped.out();
+        EXPECT_NE(said(piped.out(), "its"), said(piped.out(), "ours")) << join;
 
-    Process errors({"sh", "-c",
-                    "berth exec options-tty sh -c 'readlink /proc/self/fd/2; echo to stderr >&2' </dev/null "
-                    "| cat"},
-                   Process::Stdio::terminal);
-    EXPECT_EQ(errors.wait(), 0);
-    EXPECT_THAT(errors.out(), AllOf(HasSubstr("pipe:"), HasSubstr("to stderr")));
+        Process errors({"sh", "-c",
+                        which(2, "ours") + "; " + join + " sh -c '" + which(2, "its")
+                            + "; echo one >&2; echo two; echo three >&2' </dev/null"},
+                       Process::Stdio::terminal);
+        EXPECT_EQ(errors.wait(), 0);
+        EXPECT_NE(said(errors.out(), "its"), said(errors.out(), "ours")) << join;
+        EXPECT_THAT(errors.out(), HasSubstr("one\r\ntwo\r\nthree\r\n"));
+    }
 }
 
 TEST_F(ReachJoin, NorToOneThatIsRunWithPipes) {
-    Words start = words({"-x", "-U"}, {});
     std::string line;
-    for (const std::string &word : start)
+    for (const std::string &word : words({"-x", "-U"}, {}))
         line += "'" + word + "' ";
     Process piped({"sh", "-c",
-                   line + R"(sh -c 'readlink /proc/self/fd/0; read line; echo got $line; echo e >&2' | cat)"},
+                   which(0, "ours") + "; " + line + "sh -c '" + which(0, "its")
+                       + "; read line; echo got $line; echo e >&2' | cat"},
                   Process::Stdio::terminal);
     piped.write("a line\n");
     piped.wait_for("got a line");
     EXPECT_EQ(piped.wait(), 0);
-    EXPECT_THAT(piped.out(), AllOf(HasSubstr("pipe:"), HasSubstr("\ne\r")));
+    EXPECT_NE(said(piped.out(), "its"), "") << piped.out();
+    EXPECT_NE(said(piped.out(), "its"), said(piped.out(), "ours"));
+    EXPECT_THAT(piped.out(), HasSubstr("\ne\r"));
     // On a terminal alone, it has one of its own; what leads elsewhere stays.
     const fs::path log = dir / "log";
     Process whole({"sh", "-c", line + "sh -c 'tty; echo apart >&2' 2>" + log.native()},
@@ -262,4 +286,84 @@ TEST_F(ReachJoin, NorToOneThatIsRunWithPipes) {
     EXPECT_EQ(whole.wait(), 0) << whole.out();
     EXPECT_THAT(whole.out(), HasSubstr("/dev/"));
     EXPECT_THAT(text_of(log), HasSubstr("apart\n"));
+}
+
+TEST_F(ReachJoin, WhatIsTypedIsForWhoeverReadsIt) {
+    const Machine machine("options-tty", on_tree({}));
+    Process shell({"sh"}, Process::Stdio::terminal);
+    shell.write("PS1=; berth exec options-tty sleep 1 | cat; echo ended\n");
+    shell.write("echo 'for the ''shell'\n");
+    shell.wait_for("\nfor the shell");
+    // Echo is the command's to turn off, and comes back.
+    shell.write("x=$(berth exec options-tty sh -c 'echo asked >&2; read -s p; echo $p'); echo \"got $x\"\n");
+    shell.wait_for("\nasked");
+    EXPECT_TRUE(eventually([&] {
+        termios modes{};
+        return ::tcgetattr(shell.terminal(), &modes) == 0 && (modes.c_lflag & ECHO) == 0;
+    }));
+    shell.write("hidden\n");
+    EXPECT_THAT(shell.wait_for("got hidden"), Not(HasSubstr("hidden\r\n")));
+    termios modes{};
+    EXPECT_EQ(::tcgetattr(shell.terminal(), &modes), 0);
+    EXPECT_NE(modes.c_lflag & ECHO, 0U);
+    // The end of input is one for the command.
+    shell.write("berth exec options-tty wc -c | cat; echo counted\n12345\n");
+    shell.wait_for("12345\r\n");
+    std::this_thread::sleep_for(std::chrono::milliseconds(300)); // until it waits again
+    shell.write("\4");
+    shell.wait_for("6\r\ncounted");
+    shell.write("exit\n");
+    shell.wait();
+}
+
+TEST_F(ReachJoin, WhatACommandLeavesBehindHoldsNobodyUp) {
+    const Machine machine("options-tty", on_tree({}));
+    Process process({"berth", "exec", "options-tty", "sh", "-c", "(trap '' HUP; yes) & sleep 0.2; exit 3"},
+                    Process::Stdio::terminal);
+    EXPECT_EQ(process.wait(), 3);
+    Process piped(
+        {"sh", "-c", "berth exec options-tty sh -c '(trap \"\" HUP; yes) & sleep 0.2; exit 3' </dev/null"},
+        Process::Stdio::terminal);
+    EXPECT_EQ(piped.wait(), 3);
+}
+
+TEST_F(ReachJoin, SignalsReachWhatTheCommandHasStarted) {
+    const Machine machine("options-group", on_tree({}));
+    for (const char *join : {"exec", "ns enter"}) {
+        Words words{"berth"};
+        for (const std::string &word : berth::split(join, ' '))
+            words.push_back(word);
+        words.emplace_back("options-group");
+        if (words[1] == "ns")
+            words.emplace_back("--");
+        words.insert(words.end(), {"sh", "-c", "echo up; sleep 12345; true"});
+        Process process(words);
+        process.wait_for("up");
+        process.send_signal(SIGTERM);
+        EXPECT_EQ(process.wait(), 128 + SIGTERM) << join;
+        EXPECT_TRUE(eventually([] { return run({"pgrep", "-f", "^sleep 12345"}).status != 0; })) << join;
+    }
+    Process ignoring({"nohup", "berth", "exec", "options-group", "sh", "-c", "echo up; sleep 1; echo still"});
+    ignoring.wait_for("up");
+    ignoring.send_signal(SIGHUP);
+    EXPECT_EQ(ignoring.wait(), 0);
+    EXPECT_THAT(ignoring.out(), HasSubstr("still"));
+}
+
+TEST_F(ReachJoin, WhoEntersNamespacesHasNoMoreThanThoseInThem) {
+    const Machine machine("options-entered", on_tree({"-U", "--drop-capability=CAP_SYS_ADMIN,CAP_NET_RAW"}));
+    const std::string look =
+        "grep -E 'CapBnd|Seccomp:' /proc/self/status; cat /proc/self/cgroup; echo $SECRET";
+    ::setenv("SECRET", "of the host", 1); // NOLINT(concurrency-mt-unsafe): one thread
+    const std::string entered = succeed({"berth", "ns", "enter", "options-entered", "--", "sh", "-c", look});
+    berth_succeeds({"ns", "hold", "held-entered", "options-entered", "--kind=user,mnt,pid"});
+    const std::string held = succeed({"berth", "ns", "enter", "held-entered", "--", "sh", "-c", look});
+    ::unsetenv("SECRET"); // NOLINT(concurrency-mt-unsafe)
+    berth_succeeds({"ns", "release", "held-entered"});
+    EXPECT_THAT(entered, HasSubstr("CapBnd:\t" + status_field(machine.leader(), "CapBnd")));
+    EXPECT_THAT(entered, HasSubstr("Seccomp:\t2"));
+    EXPECT_THAT(entered, HasSubstr("0::/../exec-")) << "the machine's unit, and so its devices and limits";
+    EXPECT_THAT(entered, Not(HasSubstr("of the host")));
+    EXPECT_THAT(held, Not(HasSubstr("CapBnd:\t000001ff"))) << "what any machine may have at most";
+    EXPECT_THAT(held, HasSubstr("Seccomp:\t2"));
 }

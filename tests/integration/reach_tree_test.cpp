@@ -178,7 +178,8 @@ TEST_F(ReachTree, LayersAndUppersAreThoseThatWereLookedAt) {
     utsname kernel{};
     ASSERT_EQ(::uname(&kernel), 0);
     const bool told = berth::version_order(kernel.release, "6.13") >= 0;
-    const Machine machine("options-there", {"-D", place / "tree", "--upper=" + (place / "upper").native(), "-U"});
+    const Machine machine("options-there",
+                          {"-D", place / "tree", "--upper=" + (place / "upper").native(), "-U"});
     EXPECT_THAT(berth_succeeds({"inspect", "options-there", "mounts"}),
                 HasSubstr(told ? (place / "tree").native() : "/proc/self/fd/"));
 }
@@ -240,4 +241,88 @@ TEST_F(ReachTree, FilesOfOurOwnProcessAreTheKernels) {
     ASSERT_EQ(::waitpid(child, &status, 0), child);
     EXPECT_EQ(status, 0);
     EXPECT_EQ(text_of(dir / "file"), "");
+}
+
+TEST_F(ReachTree, DeviceNodesOfATreeAreWorthNothingWithUsersOfItsOwn) {
+    succeed({"mknod", "-m", "666", (tree / "zero").native(), "c", "1", "5"});
+    fs::create_directories(dir / "layer");
+    succeed({"mknod", "-m", "666", (dir / "layer/zero").native(), "c", "1", "5"});
+    const std::string read = "head -c1 /zero | wc -c";
+    EXPECT_EQ(inside({"-x"}, read), "1") << "the host's root may use what it finds";
+    for (const char *users : {"-U", "--private-users=identity", "--private-users=0"})
+        for (const Words &more :
+             {Words{"-x"}, Words{"--read-only"}, Words{"-x", "--overlay-ro={dir}/layer:+/usr:/usr"},
+              Words{"--volatile=yes"}}) {
+            Words options = more;
+            options.emplace_back(users);
+            const bool layered = more.size() > 1;
+            EXPECT_THAT(
+                inside(options, "head -c1 " + std::string(layered ? "/usr/zero" : "/zero") + " 2>&1 || true"),
+                testing::AnyOf(HasSubstr("Permission denied"), HasSubstr("No such file")))
+                << users << " " << more.back();
+        }
+}
+
+TEST_F(ReachTree, WhatAMachineLeavesInItsUpperIsReachedByRootAlone) {
+    const fs::path upper = dir / "upper";
+    EXPECT_EQ(inside({"-U", "--upper={dir}/upper"}, "cp /bin/busybox /su; chmod 4755 /su; echo made"),
+              "made");
+    EXPECT_EQ(owner_of(upper), "0:0 700");
+}
+
+TEST_F(ReachTree, AnotherMachinesJournalIsNotForWhoClaimsItsId) {
+    const std::string id = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa1";
+    const fs::path journal = "/var/log/journal/" + id;
+    const bool made = fs::create_directories("/var/log/journal");
+    const HostFile secret(journal / "system.journal", "of another machine\n");
+    tree.write("etc/machine-id", id + "\n");
+    EXPECT_THAT(inside({"-x", "--private-users=identity"},
+                       "cat " + journal.native() + "/system.journal 2>&1 || true"),
+                Not(HasSubstr("of another machine")));
+    fs::remove_all(made ? fs::path("/var/log/journal") : journal);
+}
+
+TEST_F(ReachTree, LocksAndWorkFoldersAreRemovedWhereTheyWereMade) {
+    const fs::path place = dir / "place";
+    const fs::path victim = dir / "victim";
+    fs::create_directories(place / "up");
+    fs::create_directories(victim / ".#up.berth-work/important");
+    dir.write("victim/.#tree.lck", "");
+    fs::copy(tree.path(), place / "tree", fs::copy_options::recursive | fs::copy_options::copy_symlinks);
+    {
+        const Machine machine("options-swapped", {"-D", place / "tree",
+                                                  "--overlay=" + (place / "tree/etc").native() + ":"
+                                                      + (place / "up").native() + ":/mnt"});
+        fs::rename(place, dir / "moved");
+        fs::create_directory_symlink(victim, place);
+    }
+    EXPECT_TRUE(fs::exists(victim / ".#up.berth-work/important"));
+    EXPECT_TRUE(fs::exists(victim / ".#tree.lck"));
+    EXPECT_FALSE(fs::exists(dir / "moved/.#up.berth-work"));
+    EXPECT_FALSE(fs::exists(dir / "moved/.#tree.lck"));
+    // One that somebody else has made is not used.
+    fs::remove(place);
+    fs::rename(dir / "moved", place);
+    fs::create_directory(place / ".#up.berth-work");
+    fs::permissions(place / ".#up.berth-work", fs::perms::all);
+    const Outcome outcome = run(words({"-x", "--overlay=/etc:{dir}/place/up:/mnt"}, {"true"}));
+    EXPECT_EQ(outcome.status, 1);
+    EXPECT_THAT(outcome.err, HasSubstr("and not ours"));
+}
+
+TEST_F(ReachTree, WhatAMachineSaysSteersNoTerminal) {
+    tree.write(
+        "etc/passwd",
+        "root::0:0:root:/root:/bin/sh\n\33]0;title\7\33[31mred\xe2\x80\xae:x:1234:4000000000::/:/bin/sh\n");
+    const Outcome outcome = run(words({"-x", "-U", "--user=1234"}, {"true"}));
+    EXPECT_NE(outcome.status, 0);
+    for (const char *bad : {"\33", "\7", "\xe2\x80\xae"})
+        EXPECT_THAT(outcome.err, Not(HasSubstr(bad)));
+    EXPECT_THAT(outcome.err, HasSubstr("red\\u202e"));
+}
+
+TEST_F(ReachTree, WhatOnlyRootOfTheHostMayReadOfTheKernelIsHiddenFromOneWhoIs) {
+    EXPECT_EQ(inside({"-x", "--private-users=identity"},
+                     "cat /proc/slabinfo /proc/vmallocinfo /proc/pagetypeinfo 2>/dev/null | wc -c"),
+              "0");
 }
