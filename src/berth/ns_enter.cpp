@@ -17,6 +17,7 @@
 #include <optional>
 
 #include "base/error.hpp"
+#include "base/memory.hpp"
 #include "base/pidfd.hpp"
 #include "berth/session.hpp"
 #include "berth/style.hpp"
@@ -51,17 +52,19 @@ void become_root(const Target &target) {
         fail_errno("becoming root in the user namespace of {}", target.what);
 }
 
-/// What a command is kept within, in namespaces whose process is not known, or that leave it apart.
+/// What a command is kept within that does not join a process as one of its machine.
 struct Borders {
     std::optional<capabilities::Set> bounding; ///< what the command may have at most
     seccomp::Programs filter;                  ///< of system calls
 };
 
-/// Those inside may trace a process in their midst, and what it may do they could then do too: it has what
-/// any machine may have.
+/// Those inside may trace a process in their midst, and what it may do they could then do too. Where none of
+/// theirs is known, it has what any machine may have.
 Borders borders_of(const Target &target) {
-    if (target.pid != 0 || !(has(target, "mnt") || has(target, "pid") || has(target, "user")))
+    if (!has(target, "mnt") && !has(target, "pid") && !has(target, "user"))
         return {};
+    if (target.pid != 0)
+        return {.bounding = capabilities::bounding_of(target.pid), .filter = {}};
     const capabilities::Set bounding = capabilities::default_bounding(true);
     return {.bounding = bounding,
             .filter =
@@ -107,11 +110,26 @@ void give_up(const Borders &borders) {
     execute(command);
 }
 
+/// As root, with what a login has; what else is in our environment is none of theirs.
+join::Command command_of(const std::vector<std::string> &words) {
+    join::Command command;
+    command.words = words;
+    command.environment = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root",
+                           "USER=root", "LOGNAME=root"};
+    for (const char *name : {"TERM", "LANG", "SHELL"})
+        if (const char *value = std::getenv(name);
+            value != nullptr) // NOLINT(concurrency-mt-unsafe): one thread
+            command.environment.push_back(std::format("{}={}", name, value));
+    return command;
+}
+
 /// The intermediate process. What those inside can see and trace never has more than they may have, nor
 /// anything open.
-void enter_and_fork(const Target &target, const Borders &borders, const std::vector<std::string> &command,
+void enter_and_fork(const Target &target, const Borders &borders, join::Command command,
                     const join::Stdio &stdio, int socket) {
     entering::die_with_parent(socket);
+    ::clearenv();
+    forget_arguments(); // root inside may look into the memory of processes that it sees
     ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     join_all(target);
     entering::put_stdio(stdio);
@@ -127,7 +145,9 @@ void enter_and_fork(const Target &target, const Borders &borders, const std::vec
         entering::lead_session(stdio.terminal);
         entering::die_with_parent(socket);
         protocol::send(socket, protocol::Kind::prepared);
-        execute(command);
+        for (std::string &setting : command.environment)
+            ::putenv(setting.data());
+        execute(command.words);
     });
 }
 
@@ -156,8 +176,8 @@ join::Process start(const Target &target, const Borders &borders, const std::vec
     const namespaces::Child intermediate = namespaces::fork_into(0);
     if (intermediate.pid == 0) {
         ours.reset();
-        entering::run_child(theirs.get(),
-                            [&] { enter_and_fork(target, borders, command, stdio, theirs.get()); });
+        entering::run_child(
+            theirs.get(), [&] { enter_and_fork(target, borders, command_of(command), stdio, theirs.get()); });
     }
     theirs.reset();
     unique_fd born;
@@ -206,19 +226,6 @@ join::Target joined(const Target &target) {
     joined.groups = ours.groups;
     joined.root_uid = joined.root_gid = 0;
     return joined;
-}
-
-/// As root, with what a login has; what else is in our environment is none of theirs.
-join::Command command_of(const std::vector<std::string> &words) {
-    join::Command command;
-    command.words = words;
-    command.environment = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root",
-                           "USER=root", "LOGNAME=root"};
-    for (const char *name : {"TERM", "LANG", "SHELL"})
-        if (const char *value = std::getenv(name);
-            value != nullptr) // NOLINT(concurrency-mt-unsafe): one thread
-            command.environment.push_back(std::format("{}={}", name, value));
-    return command;
 }
 
 /// What can be traced by those inside, or is a program of theirs, is not given our terminal, and nothing that

@@ -356,7 +356,8 @@ TEST_F(ReachJoin, WhoEntersNamespacesHasNoMoreThanThoseInThem) {
         "grep -E 'CapBnd|Seccomp:' /proc/self/status; cat /proc/self/cgroup; echo $SECRET";
     ::setenv("SECRET", "of the host", 1); // NOLINT(concurrency-mt-unsafe): one thread
     const std::string entered = succeed({"berth", "ns", "enter", "options-entered", "--", "sh", "-c", look});
-    berth_succeeds({"ns", "hold", "held-entered", "options-entered", "--kind=user,mnt,pid"});
+    // Not the mount namespace: the kernel may not let it be held here, whatever its age.
+    berth_succeeds({"ns", "hold", "held-entered", "options-entered", "--kind=user,pid"});
     const std::string held = succeed({"berth", "ns", "enter", "held-entered", "--", "sh", "-c", look});
     ::unsetenv("SECRET"); // NOLINT(concurrency-mt-unsafe)
     berth_succeeds({"ns", "release", "held-entered"});
