@@ -109,12 +109,13 @@ private:
         });
     }
 
-    /// To what is in the foreground of the command's terminal, if it has one of ours; else to the command and
-    /// those of its group.
+    /// To what is in the foreground of the command's terminal, if it has one of ours and somebody is; else to
+    /// the command and those of its group.
     void pass_on(int signal) const {
         const int master = relay_ ? relay_->master() : pty_.master.get();
         const bool of_keys = signal == SIGINT || signal == SIGQUIT;
-        if (of_keys && master >= 0 && ::ioctl(master, TIOCSIG, signal) == 0)
+        const pid_t foreground = of_keys && master >= 0 ? ::tcgetpgrp(master) : -1;
+        if (foreground > 0 && ::kill(-foreground, 0) == 0 && ::ioctl(master, TIOCSIG, signal) == 0)
             return;
         pidfd::send_signal_to_group(process_->pidfd(), signal);
     }

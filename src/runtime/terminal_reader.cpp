@@ -2,21 +2,28 @@
 #include "runtime/terminal_reader.hpp"
 
 #include <fcntl.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <charconv>
 #include <filesystem>
 #include <format>
 #include <optional>
 #include <string>
+#include <thread>
+#include <utility>
 #include <vector>
 
 #include "base/error.hpp"
 #include "base/io.hpp"
 #include "base/parse.hpp"
+#include "base/unique_fd.hpp"
 
 namespace berth::terminal {
 
@@ -25,51 +32,117 @@ namespace {
 namespace fs = std::filesystem;
 
 /// A machine may have as many as it likes.
-constexpr std::size_t most_processes = 256;
+constexpr std::size_t most_threads = 1024;
 
-constexpr std::array reading{SYS_read, SYS_readv, SYS_pread64, SYS_preadv, SYS_preadv2, SYS_splice};
-constexpr std::array waiting{
-    SYS_ppoll, SYS_pselect6, SYS_epoll_pwait, SYS_epoll_pwait2, SYS_io_uring_enter,
-#ifdef SYS_poll // architectures of old
-    SYS_poll,  SYS_select,   SYS_epoll_wait,
-#endif
+/// The numbers of the calls that read from their first descriptor, or from their second, or wait for events.
+struct Calls {
+    std::vector<long> reading;
+    std::vector<long> sending;
+    std::vector<long> waiting;
 };
+
+const Calls &native_calls() {
+    static const Calls calls{
+        .reading = {SYS_read, SYS_readv, SYS_pread64, SYS_preadv, SYS_preadv2, SYS_splice},
+        .sending = {SYS_sendfile},
+        // The second is what one of the others goes on as, once the process has been stopped meanwhile.
+        .waiting = {SYS_ppoll, SYS_restart_syscall, SYS_pselect6, SYS_epoll_pwait, SYS_epoll_pwait2,
+                    SYS_io_uring_enter,
+#ifdef SYS_poll // architectures of old
+                    SYS_poll, SYS_select, SYS_epoll_wait
+#endif
+        }};
+    return calls;
+}
+
+/// Those of i386, where we are x86-64 (arch/x86/entry/syscalls/syscall_32.tbl of Linux), in the same order.
+const Calls &compat_calls() {
+#ifdef __x86_64__
+    static const Calls calls{.reading = {3, 145, 180, 333, 378, 313},
+                             .sending = {187, 239},
+                             .waiting = {309, 414, 0, 308, 413, 319, 441, 426, 168, 82, 142, 256}};
+    return calls;
+#else
+    return native_calls();
+#endif
+}
 
 /// Without asking whoever serves the file: a machine's own filesystem need not answer.
 std::optional<FileId> id_at(int fd, const char *path, int flags) {
     struct statx st{};
-    if (::statx(fd, path, flags | AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_INO, &st) < 0)
+    if (::statx(fd, path, flags | AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_INO | STATX_TYPE, &st) < 0)
         return std::nullopt;
-    return FileId{.inode = st.stx_ino, .major = st.stx_dev_major, .minor = st.stx_dev_minor};
+    const bool is_device = S_ISCHR(st.stx_mode);
+    return FileId{.inode = st.stx_ino,
+                  .filesystem = makedev(st.stx_dev_major, st.stx_dev_minor),
+                  .device = is_device ? makedev(st.stx_rdev_major, st.stx_rdev_minor) : 0};
+}
+
+/// As the kernel writes it in /proc/PID/stat.
+std::uint64_t encoded(dev_t device) {
+    return ::minor(device) % 256U | (::major(device) << 8U) | ((::minor(device) & ~0xffU) << 12U);
+}
+
+/// tty_nr of proc_pid_stat(5). The name before it may hold what it likes.
+bool is_controlled_by(pid_t pid, dev_t terminal) {
+    const std::string text = read_file_if_there(std::format("/proc/{}/stat", pid)).value_or("");
+    const std::size_t name_end = text.rfind(") ");
+    if (name_end == std::string::npos)
+        return false;
+    const std::vector<std::string> fields = split(text.substr(name_end + 2), ' ');
+    return fields.size() > 4 && parse_unsigned(fields[4]) == encoded(terminal);
 }
 
 bool has(pid_t pid, std::uint64_t fd, const FileId &file) {
-    return id_at(AT_FDCWD, std::format("/proc/{}/fd/{}", pid, fd).c_str(), 0) == file;
+    const auto id = id_at(AT_FDCWD, std::format("/proc/{}/fd/{}", pid, fd).c_str(), 0);
+    const dev_t own_terminal = makedev(5, 0); // /dev/tty
+    return id && (*id == file || (id->device == own_terminal && is_controlled_by(pid, file.device)));
 }
 
-/// A descriptor among the words of a system call.
-std::uint64_t argument(const std::vector<std::string> &words, std::size_t at) {
+/// As stdin, or opened for this by the program itself.
+bool waits_with(pid_t pid, const FileId &file) {
+    for (std::uint64_t fd = 0; fd < 16; ++fd)
+        if (fd != 1 && fd != 2 && has(pid, fd, file))
+            return true;
+    return false;
+}
+
+std::uint64_t word_at(const std::vector<std::string> &words, std::size_t at) {
     std::uint64_t value = 0;
     if (at < words.size() && words[at].starts_with("0x"))
         (void)std::from_chars(words[at].data() + 2, words[at].data() + words[at].size(), value, 16);
-    return value & 0xffffffffU;
+    return value;
 }
 
-/// "NUMBER 0xARGUMENT …", or a word when it is in none.
+/// A descriptor among the arguments of a system call.
+std::uint64_t descriptor(const std::vector<std::string> &words, std::size_t at) {
+    return word_at(words, at) & 0xffffffffU;
+}
+
+/// A program of the 32-bit kind has its own numbers; its stack and code, the last words, lie low.
+const Calls &calls_of(const std::vector<std::string> &words) {
+    constexpr std::uint64_t highest = 0xffffffff;
+    const bool is_compat = words.size() > 2 && word_at(words, words.size() - 1) <= highest
+                           && word_at(words, words.size() - 2) <= highest;
+    return is_compat ? compat_calls() : native_calls();
+}
+
+/// "NUMBER 0xARGUMENT … 0xSTACK 0xCODE", or a word when it is in none.
 bool thread_waits(pid_t pid, const fs::path &thread, const FileId &file) {
     const auto text = read_file_if_there(thread / "syscall");
-    const std::vector<std::string> words = split(trim(text.value_or("")), ' ');
+    if (!text)
+        return fs::exists(thread); // the kernel does not tell
+    const std::vector<std::string> words = split(trim(*text), ' ');
     const auto call = parse_unsigned(words[0]);
     if (!call || words.size() < 2)
         return false;
-    const auto call_is = [&](const auto &calls) {
-        return std::ranges::contains(calls, static_cast<long>(*call));
-    };
-    if (call_is(reading))
-        return has(pid, argument(words, 1), file);
-    if (*call == SYS_sendfile) // from its second one
-        return has(pid, argument(words, 2), file);
-    return call_is(waiting) && has(pid, 0, file);
+    const auto number = static_cast<long>(*call);
+    const Calls &calls = calls_of(words);
+    if (std::ranges::contains(calls.reading, number))
+        return has(pid, descriptor(words, 1), file);
+    if (std::ranges::contains(calls.sending, number))
+        return has(pid, descriptor(words, 2), file);
+    return std::ranges::contains(calls.waiting, number) && waits_with(pid, file);
 }
 
 class Search {
@@ -77,11 +150,9 @@ public:
     explicit Search(const FileId &file) : file_(file) {}
 
     bool find(pid_t pid) {
-        if (++seen_ > most_processes)
-            return true;
         std::vector<pid_t> children;
         for (const auto &thread : fs::directory_iterator(std::format("/proc/{}/task", pid))) {
-            if (thread_waits(pid, thread.path(), file_))
+            if (++seen_ > most_threads || thread_waits(pid, thread.path(), file_))
                 return true;
             for (const std::string &word :
                  split(trim(read_file_if_there(thread.path() / "children").value_or("")), ' '))
@@ -117,6 +188,46 @@ FileId id_of(int fd) {
 
 bool waits_for_input(pid_t pid, const FileId &file) {
     return Search(file).waits(pid);
+}
+
+/// The thread may be there longer than the question.
+struct ReaderQuestion::Shared {
+    unique_fd answered;
+    std::atomic<bool> waits = true;
+};
+
+ReaderQuestion::ReaderQuestion(sd_event *event, pid_t pid, const FileId &file,
+                               std::function<void(bool)> answer)
+    : pid_(pid), file_(file), answer_(std::move(answer)), shared_(std::make_shared<Shared>()) {
+    shared_->answered = unique_fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (!shared_->answered)
+        fail_errno("creating an eventfd");
+    sd_event_source *source = nullptr;
+    if (const int r = ::sd_event_add_io(event, &source, shared_->answered.get(), EPOLLIN, on_answer, this);
+        r < 0)
+        fail_code(-r, "adding an eventfd to the event loop");
+    source_.reset(source);
+}
+
+ReaderQuestion::~ReaderQuestion() = default;
+
+void ReaderQuestion::ask() {
+    std::thread([shared = shared_, pid = pid_, file = file_] {
+        try {
+            shared->waits = waits_for_input(pid, file);
+        } catch (const std::exception &) {
+            shared->waits = true;
+        }
+        (void)::eventfd_write(shared->answered.get(), 1);
+    }).detach();
+}
+
+int ReaderQuestion::on_answer(sd_event_source *, int fd, std::uint32_t, void *self) {
+    const auto &question = *static_cast<const ReaderQuestion *>(self);
+    eventfd_t count = 0;
+    if (::eventfd_read(fd, &count) == 0)
+        question.answer_(question.shared_->waits);
+    return 0;
 }
 
 } // namespace berth::terminal

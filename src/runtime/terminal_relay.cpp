@@ -24,8 +24,14 @@ constexpr std::uint64_t pause = 20000; // microseconds
 /// More than a pty holds.
 constexpr std::size_t most_left = 256UL * 1024;
 
-/// What tells how a terminal is used.
-constexpr tcflag_t usage = ICANON | ECHO;
+/// What a packet without data counts for, once the program has ended: there may be no end to them.
+constexpr std::size_t least_counted = 1024;
+
+/// How often we read before others of the loop have their turn.
+constexpr int most_rounds = 16;
+
+/// As a shell leaves a terminal to the program that it starts.
+constexpr tcflag_t usual = ICANON | ECHO | ISIG;
 
 template <class Call> ssize_t uninterrupted(Call call) {
     ssize_t n = 0;
@@ -86,7 +92,10 @@ void begin_like(int terminal, const Pty &pty) {
 /// The modes of our terminal, as the program wants them.
 class Relay::Modes {
 public:
-    explicit Modes(int master) : master_(master) {}
+    Modes(int terminal, int master) : terminal_(terminal), master_(master) {
+        if (is_in_foreground(terminal_))
+            know();
+    }
     Modes(const Modes &) = delete;
     Modes &operator=(const Modes &) = delete;
     ~Modes() {
@@ -96,46 +105,77 @@ public:
 
     /// True unless another program has changed them meanwhile. Reading in the background stops us, as it does
     /// others.
-    [[nodiscard]] bool are_ours() noexcept { return !know() || are_as_known(); }
+    [[nodiscard]] bool are_ours() noexcept {
+        if (!is_in_foreground(terminal_))
+            return true;
+        if (!known_)
+            go_on();
+        return known_ && are_as_known();
+    }
 
-    /// Takes over what the program has changed.
+    /// When we are in the foreground once more: the shell has set them as it likes.
+    void go_on() noexcept {
+        termios now{};
+        if (!is_in_foreground(terminal_) || ::tcgetattr(terminal_, &now) < 0
+            || (now.c_lflag & usual) != usual)
+            return;
+        know();
+        follow();
+    }
+
+    /// Takes over what the program has changed: whether lines are echoed, or nothing is edited at all. Who
+    /// saves our modes now, such as a pager, gets nothing else of the program's.
     void follow() noexcept {
         termios theirs{};
-        if (!know() || !are_as_known() || ::tcgetattr(master_, &theirs) < 0) // of the slave, that is
+        if (!known_ || !is_in_foreground(terminal_) || !are_as_known()
+            || ::tcgetattr(master_, &theirs) < 0) // of the slave, that is
             return;
+        if ((theirs.c_lflag & EXTPROC) == 0) { // it knows nothing of that
+            termios again = theirs;
+            again.c_lflag |= EXTPROC;
+            again.c_oflag &= ~static_cast<tcflag_t>(OPOST);
+            (void)::tcsetattr(master_, TCSANOW, &again);
+        }
+        constexpr tcflag_t echo = ECHO | ECHONL;
         termios wanted = before_;
-        wanted.c_iflag = theirs.c_iflag;
-        wanted.c_lflag = theirs.c_lflag & ~static_cast<tcflag_t>(EXTPROC);
-        std::ranges::copy(theirs.c_cc, wanted.c_cc);
+        if ((theirs.c_lflag & ICANON) != 0) {
+            wanted.c_lflag = (wanted.c_lflag & ~echo) | (theirs.c_lflag & echo);
+        } else {
+            wanted.c_iflag = theirs.c_iflag;
+            wanted.c_lflag = theirs.c_lflag & ~static_cast<tcflag_t>(EXTPROC);
+            wanted.c_cc[VMIN] = theirs.c_cc[VMIN];
+            wanted.c_cc[VTIME] = theirs.c_cc[VTIME];
+        }
         set(wanted);
         changed_ = true;
     }
 
+    /// What the program takes for the end of input.
     [[nodiscard]] char end_of_file() const noexcept {
         termios modes{};
-        return ::tcgetattr(STDIN_FILENO, &modes) == 0 ? static_cast<char>(modes.c_cc[VEOF]) : '\4';
+        return ::tcgetattr(master_, &modes) == 0 ? static_cast<char>(modes.c_cc[VEOF]) : '\4';
     }
 
 private:
-    /// False until we have been in the foreground: before, they are another's.
-    bool know() noexcept {
-        if (!known_ && is_in_foreground(STDIN_FILENO) && ::tcgetattr(STDIN_FILENO, &before_) == 0) {
-            ours_ = before_;
-            known_ = true;
-        }
-        return known_;
+    void know() noexcept {
+        known_ = ::tcgetattr(terminal_, &before_) == 0;
+        ours_ = before_;
     }
 
     [[nodiscard]] bool are_as_known() const noexcept {
+        constexpr tcflag_t passing = PENDIN | FLUSHO; // the kernel's own
         termios now{};
-        return ::tcgetattr(STDIN_FILENO, &now) == 0 && (now.c_lflag & usage) == (ours_.c_lflag & usage);
+        return ::tcgetattr(terminal_, &now) == 0 && now.c_iflag == ours_.c_iflag
+               && now.c_oflag == ours_.c_oflag && (now.c_lflag & ~passing) == (ours_.c_lflag & ~passing)
+               && std::ranges::equal(now.c_cc, ours_.c_cc);
     }
 
     void set(const termios &modes) noexcept {
-        if (uninterrupted([&] { return ::tcsetattr(STDIN_FILENO, TCSANOW, &modes); }) == 0)
-            ours_ = modes;
+        if (uninterrupted([&] { return ::tcsetattr(terminal_, TCSANOW, &modes); }) == 0)
+            (void)::tcgetattr(terminal_, &ours_); // as far as it can do them
     }
 
+    int terminal_;
     int master_;
     termios before_{};
     termios ours_{};
@@ -146,8 +186,9 @@ private:
 /// From our terminal to the program.
 class Relay::Input {
 public:
-    Input(sd_event *event, int master, Modes &modes, pid_t pid, const FileId &slave)
-        : modes_(modes), pid_(pid), slave_(slave), from_(STDIN_FILENO, O_RDONLY), to_(master) {
+    Input(sd_event *event, int terminal, int master, Modes &modes, pid_t pid, const FileId &slave)
+        : modes_(modes), from_(terminal, O_RDONLY), to_(master),
+          question_(event, pid, slave, [this](bool waits) { waits ? read() : look_again_later(); }) {
         readable_ = add_io(event, from_.get(), EPOLLIN, on_readable, this);
         sd_event_source *timer = nullptr;
         if (const int r =
@@ -159,52 +200,70 @@ public:
     }
 
     void end() noexcept {
+        over_ = true;
         readable_.reset();
         timer_.reset();
     }
 
 private:
     static int on_readable(sd_event_source *, int, std::uint32_t events, void *self) {
-        static_cast<Input *>(self)->read(events);
+        auto &input = *static_cast<Input *>(self);
+        input.gone_ = input.gone_ || (events & (EPOLLHUP | EPOLLERR)) != 0;
+        input.look();
         return 0;
     }
     static int on_pause(sd_event_source *, std::uint64_t, void *self) {
-        enable(static_cast<const Input *>(self)->readable_, true);
+        auto &input = *static_cast<Input *>(self);
+        if (input.gone_)
+            input.look();
+        else
+            enable(input.readable_, true);
         return 0;
     }
 
-    void look_again_later() const noexcept {
+    void look() {
         enable(readable_, false);
+        if (gone_ || modes_.are_ours())
+            question_.ask();
+        else
+            look_again_later();
+    }
+
+    void look_again_later() const noexcept {
+        if (over_)
+            return;
         ::sd_event_source_set_time_relative(timer_.get(), pause);
         ::sd_event_source_set_enabled(timer_.get(), SD_EVENT_ONESHOT);
     }
 
-    void read(std::uint32_t events) {
-        const bool gone = (events & (EPOLLHUP | EPOLLERR)) != 0;
-        if (!gone && (!modes_.are_ours() || !waits_for_input(pid_, slave_))) {
-            look_again_later();
+    /// The program waits for it, so there is room. A terminal that is gone is at its end for good.
+    void read() {
+        if (over_)
             return;
-        }
         std::array<char, 4096> bytes{};
-        const ssize_t n = from_.read(bytes.data(), bytes.size());
-        if (n < 0 && errno == EAGAIN)
-            return;
-        if (n < 0 || gone) {
-            end(); // our terminal is gone
-            return;
+        ssize_t n = 0;
+        if (!gone_) {
+            if (!modes_.are_ours()) {
+                look_again_later();
+                return;
+            }
+            n = from_.read(bytes.data(), bytes.size());
+            gone_ = n < 0 && errno != EAGAIN;
         }
         const char end_of_file = modes_.end_of_file();
-        const char *const what = n > 0 ? bytes.data() : &end_of_file;
-        // It waits for this, so there is room.
-        (void)uninterrupted([&] { return ::write(to_, what, n > 0 ? static_cast<std::size_t>(n) : 1); });
+        if (n > 0)
+            (void)uninterrupted([&] { return ::write(to_, bytes.data(), static_cast<std::size_t>(n)); });
+        else if (n == 0 || gone_)
+            (void)uninterrupted([&] { return ::write(to_, &end_of_file, 1); });
         look_again_later();
     }
 
     Modes &modes_;
-    pid_t pid_;
-    FileId slave_;
     SharedStream from_;
     int to_;
+    bool gone_ = false;
+    bool over_ = false;
+    ReaderQuestion question_;
     EventSourcePtr readable_;
     EventSourcePtr timer_;
 };
@@ -212,9 +271,10 @@ private:
 /// From the program to our terminal.
 class Relay::Output {
 public:
-    Output(sd_event *event, int master, int to, Modes *modes)
+    Output(sd_event *event, int master, int to, Modes &modes)
         : modes_(modes), from_(master), to_(to, O_WRONLY) {
-        readable_ = add_io(event, from_, EPOLLIN, on_readable, this);
+        // By edges: while nobody has the slave open, it is hung up all the time.
+        readable_ = add_io(event, from_, EPOLLIN | EPOLLET, on_readable, this);
         writable_ = add_io(event, to_.get(), EPOLLOUT, on_writable, this);
         enable(writable_, false);
     }
@@ -226,7 +286,7 @@ public:
 
 private:
     static int on_readable(sd_event_source *, int, std::uint32_t, void *self) {
-        static_cast<Output *>(self)->read();
+        static_cast<Output *>(self)->read_some();
         return 0;
     }
     static int on_writable(sd_event_source *, int, std::uint32_t, void *self) {
@@ -247,24 +307,32 @@ private:
             std::exchange(done_, nullptr)();
     }
 
+    /// The next edge comes when all has been read, or when we ask anew.
+    void read_some() {
+        for (int round = 0; buffer_.empty(); ++round) {
+            if (round == most_rounds) {
+                enable(readable_, false);
+                enable(readable_, true);
+                return;
+            }
+            if (!read())
+                return;
+        }
+    }
+
     /// True when something was read. The first byte is the kernel's: 0 before the program's own.
     bool read() {
         std::array<char, Buffer::capacity> bytes{};
         const ssize_t n = uninterrupted([&] { return ::read(from_, bytes.data(), bytes.size()); });
-        if (n < 0 && errno == EAGAIN)
+        if (n <= 0) // nothing there, or nobody has the slave open now
             return false;
-        if (n <= 0) { // nobody has the slave open any more
-            over_ = true;
-            readable_.reset();
-            return false;
-        }
+        if (done_)
+            left_ -= std::min(left_, std::max(static_cast<std::size_t>(n), least_counted));
         if (bytes.front() != TIOCPKT_DATA) {
-            if ((bytes.front() & TIOCPKT_IOCTL) != 0 && modes_ != nullptr)
-                modes_->follow();
+            if ((bytes.front() & TIOCPKT_IOCTL) != 0 && !done_)
+                modes_.follow();
             return true;
         }
-        if (done_)
-            left_ -= std::min(left_, static_cast<std::size_t>(n));
         buffer_.append(std::string_view(bytes.data() + 1, static_cast<std::size_t>(n) - 1));
         write();
         return true;
@@ -281,7 +349,7 @@ private:
         enable(readable_, buffer_.empty());
     }
 
-    Modes *modes_;
+    Modes &modes_;
     int from_;
     SharedStream to_;
     Buffer buffer_;
@@ -301,8 +369,11 @@ std::unique_ptr<Relay> Relay::make(const std::function<Pty()> &open_pty) {
     return std::unique_ptr<Relay>(new Relay(open_pty(), terminals)); // NOLINT: the constructor is ours alone
 }
 
-Relay::Relay(Pty pty, std::array<bool, 3> terminals) : pty_(std::move(pty)), terminals_(terminals) {
-    begin_like(static_cast<int>(std::ranges::find(terminals_, true) - terminals_.begin()), pty_);
+Relay::Relay(Pty pty, std::array<bool, 3> terminals)
+    : pty_(std::move(pty)), terminals_(terminals),
+      terminal_(static_cast<int>(std::ranges::find(terminals_, true) - terminals_.begin())) {
+    begin_like(terminal_, pty_);
+    modes_ = std::make_unique<Modes>(terminal_, pty_.master.get());
 }
 
 Relay::~Relay() = default;
@@ -318,32 +389,34 @@ std::array<int, 3> Relay::ends() const noexcept {
 void Relay::begin(sd_event *event, pid_t pid) {
     const FileId slave = id_of(pty_.slave.get());
     pty_.slave.reset();
-    if (terminals_[STDIN_FILENO]) {
-        modes_ = std::make_unique<Modes>(pty_.master.get());
-        input_ = std::make_unique<Input>(event, pty_.master.get(), *modes_, pid, slave);
-    }
+    // It may read its terminal also when that is not its stdin.
+    input_ = std::make_unique<Input>(event, terminal_, pty_.master.get(), *modes_, pid, slave);
     const int to = terminals_[STDOUT_FILENO]   ? STDOUT_FILENO
                    : terminals_[STDERR_FILENO] ? STDERR_FILENO
                                                : STDIN_FILENO;
-    output_ = std::make_unique<Output>(event, pty_.master.get(), to, modes_.get());
-    sd_event_source *resized = nullptr;
-    const int r = ::sd_event_add_signal(
-        event, &resized, SIGWINCH | SD_EVENT_SIGNAL_PROCMASK,
-        [](sd_event_source *, const signalfd_siginfo *, void *self) {
-            const auto &relay = *static_cast<const Relay *>(self);
-            copy_size(static_cast<int>(std::ranges::find(relay.terminals_, true) - relay.terminals_.begin()),
-                      relay.pty_.master.get());
-            return 0;
-        },
-        this);
-    if (r < 0)
-        fail_code(-r, "adding SIGWINCH to the event loop");
-    resized_.reset(resized);
+    output_ = std::make_unique<Output>(event, pty_.master.get(), to, *modes_);
+    add_signal(event, SIGWINCH, resized_, [](sd_event_source *, const signalfd_siginfo *, void *self) {
+        const auto &relay = *static_cast<const Relay *>(self);
+        copy_size(relay.terminal_, relay.pty_.master.get());
+        return 0;
+    });
+    add_signal(event, SIGCONT, continued_, [](sd_event_source *, const signalfd_siginfo *, void *self) {
+        static_cast<const Relay *>(self)->modes_->go_on();
+        return 0;
+    });
+}
+
+void Relay::add_signal(sd_event *event, int signal, EventSourcePtr &where,
+                       sd_event_signal_handler_t handler) {
+    sd_event_source *source = nullptr;
+    if (const int r = ::sd_event_add_signal(event, &source, signal | SD_EVENT_SIGNAL_PROCMASK, handler, this);
+        r < 0)
+        fail_code(-r, "adding signal {} to the event loop", signal);
+    where.reset(source);
 }
 
 void Relay::drain(std::function<void()> done) {
-    if (input_)
-        input_->end();
+    input_->end();
     output_->drain(std::move(done));
 }
 

@@ -52,12 +52,16 @@ private:
 
     Relay(Pty pty, std::array<bool, 3> terminals);
 
+    void add_signal(sd_event *event, int signal, EventSourcePtr &where, sd_event_signal_handler_t handler);
+
     Pty pty_;
     std::array<bool, 3> terminals_;
-    std::unique_ptr<Modes> modes_; ///< of our terminal, where that is stdin
+    int terminal_; ///< the first of ours
+    std::unique_ptr<Modes> modes_;
     std::unique_ptr<Input> input_;
     std::unique_ptr<Output> output_;
     EventSourcePtr resized_;
+    EventSourcePtr continued_;
 };
 
 } // namespace berth::terminal

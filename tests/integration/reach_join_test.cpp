@@ -316,6 +316,42 @@ TEST_F(ReachJoin, WhatIsTypedIsForWhoeverReadsIt) {
     shell.wait();
 }
 
+TEST_F(ReachJoin, WhoReadsItsTerminalByNameIsToldWhatIsTyped) {
+    const Machine machine("options-tty", on_tree({}));
+    Process shell({"sh"}, Process::Stdio::terminal);
+    // As sudo(8) asks for a password, whatever its stdin is.
+    shell.write("PS1=; echo piped | berth exec options-tty sh -c "
+                "'stty -echo </dev/tty; echo asked >/dev/tty; read -r p </dev/tty; stty echo </dev/tty; cat; "
+                "echo got $p'; echo ended\n");
+    shell.wait_for("asked\r\n");
+    EXPECT_TRUE(eventually([&] {
+        termios modes{};
+        return ::tcgetattr(shell.terminal(), &modes) == 0 && (modes.c_lflag & ECHO) == 0;
+    }));
+    shell.write("hidden\n");
+    const std::string said = shell.wait_for("ended\r\n");
+    EXPECT_THAT(said,
+                AllOf(HasSubstr("piped\r\n"), HasSubstr("\ngot hidden"), Not(HasSubstr("hidden\r\nhidden"))));
+    // Also when for a while nobody has it open.
+    shell.write(
+        "berth exec options-tty sh -c 'exec 2>/dev/null; sleep 0.3; echo late >/dev/tty' </dev/null | "
+        "cat; echo ov''er\n");
+    EXPECT_THAT(shell.wait_for("\nover\r\n"), HasSubstr("late\r\n"));
+    shell.write("exit\n");
+    shell.wait();
+}
+
+TEST_F(ReachJoin, NothingOfTheCommandsTerminalKeepsUsBusyForGood) {
+    const Machine machine("options-tty", on_tree({}));
+    // Changes of modes are told to us even when nothing is written.
+    Process process(
+        {"sh", "-c",
+         "berth exec options-tty sh -c '(trap \"\" HUP; while stty -echo && stty echo; do :; done) "
+         "<&2 & sleep 0.3; exit 3' </dev/null"},
+        Process::Stdio::terminal);
+    EXPECT_EQ(process.wait(), 3);
+}
+
 TEST_F(ReachJoin, WhatACommandLeavesBehindHoldsNobodyUp) {
     const Machine machine("options-tty", on_tree({}));
     Process process({"berth", "exec", "options-tty", "sh", "-c", "(trap '' HUP; yes) & sleep 0.2; exit 3"},

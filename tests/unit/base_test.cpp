@@ -9,6 +9,7 @@
 #include "base/io.hpp"
 #include "base/parse.hpp"
 #include "base/pidfd.hpp"
+#include "base/printable.hpp"
 #include "expect_error.hpp"
 #include "temporary_directory.hpp"
 
@@ -69,6 +70,19 @@ TEST(Nearest, FindsTypingErrorsOnly) {
     EXPECT_EQ(nearest("bot", words), "boot");
     EXPECT_EQ(nearest("readonly", words), "read_only");
     EXPECT_EQ(nearest("entirely_else", words), std::nullopt);
+}
+
+TEST(Printable, NothingSteers) {
+    EXPECT_EQ(printable("a\tb \u00e4\u20ac\U0001f600"), "a\tb \u00e4\u20ac\U0001f600");
+    EXPECT_EQ(printable("a\x1b[31mb\n\x1b]c\r"), "ab\\x0a\\x1b]c");
+    EXPECT_EQ(printable("\u009b31m \u202e \u061c"), "\\u009b31m \\u202e \\u061c");
+    // What is left out joins nothing, and what is no UTF-8 is told byte by byte.
+    EXPECT_EQ(printable("\xc2\x1b[m\x9b"
+                        "31m"),
+              "\\xc2\\x9b31m");
+    EXPECT_EQ(printable("\xe2\x1b[m\x80\xae"), "\\xe2\\x80\\xae");
+    EXPECT_EQ(printable("\x9b \xc0\x9b \xe0\x82\x9b \xed\xa0\x80 \xf5\x80\x80\x80 \xe2\x82"),
+              "\\x9b \\xc0\\x9b \\xe0\\x82\\x9b \\xed\\xa0\\x80 \\xf5\\x80\\x80\\x80 \\xe2\\x82");
 }
 
 TEST(EnvFile, UndoesShellQuotes) {
