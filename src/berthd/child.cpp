@@ -61,8 +61,7 @@ struct Child {
 int on_exit(sd_event_source *source, const siginfo_t *info, void *data) {
     const bool exited = info->si_code == CLD_EXITED;
     static_cast<const Child *>(data)->ended.give(exited ? info->si_status : -1);
-    ::sd_event_source_set_floating(source, 0);
-    ::sd_event_source_unref(source);
+    ::sd_event_source_set_floating(source, 0); // the last who had it was the loop
     return 0;
 }
 
@@ -70,15 +69,16 @@ void on_destruction(void *data) {
     const std::unique_ptr<Child> gone(static_cast<Child *>(data));
 }
 
-/// The source belongs to the loop until the child has ended.
+/// The source is the loop's alone, until the child has ended.
 sd_event_source *watch(sd_event *loop, pid_t pid, std::unique_ptr<Child> child, const std::string &doing) {
     sd_event_source *source = nullptr;
     if (const int result = ::sd_event_add_child(loop, &source, pid, WEXITED, on_exit, child.get());
         result < 0)
         fail_code(-result, "{}: watching the child", doing);
     ::sd_event_source_set_destroy_callback(source, on_destruction);
-    (void)child.release(); // on_destruction() has it now
-    ::sd_event_source_set_floating(source, 1);
+    (void)child.release();                     // on_destruction() has it now
+    ::sd_event_source_set_floating(source, 1); // with a reference of the loop's own
+    ::sd_event_source_unref(source);
     return source;
 }
 

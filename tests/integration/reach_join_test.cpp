@@ -105,12 +105,14 @@ TEST_F(ReachJoin, ACommandThatJoinsHoldsNothingOfTheHosts) {
     // Root of a machine without users of its own can trace what it sees in its pid namespace.
     const Machine machine("options-held", on_tree({"--drop-capability=CAP_SYS_RESOURCE"}));
     const fs::path unit = machine.cgroup().parent_path();
-    Words words = under_strace({"-f", "--trace=execve", "--inject=execve:delay_enter=5s:when=2+"});
+    Words words = under_strace({"-f", "--trace=execve", "--inject=execve:delay_enter=3s"});
     words.insert(words.begin(), {"env", "SECRET_OF_THE_HOST=1"});
     words.insert(words.end(), {"berth", "exec", "options-held", "/bin/cat"});
     Process joining(words);
     pid_t pid = 0;
     ASSERT_TRUE(eventually([&] { return (pid = process_to_be(unit)) != 0; }, std::chrono::seconds(20)));
+    EXPECT_THAT(text_of(std::format("/proc/{}/comm", pid)), Not(HasSubstr("cat")))
+        << "it is to be looked at before";
     for (const auto &entry : fs::directory_iterator(std::format("/proc/{}/fd", pid))) {
         const std::string shown = fs::read_symlink(entry.path());
         EXPECT_TRUE(shown.starts_with("pipe:") || shown.starts_with("socket:"))
@@ -119,6 +121,7 @@ TEST_F(ReachJoin, ACommandThatJoinsHoldsNothingOfTheHosts) {
     EXPECT_THAT(text_of(std::format("/proc/{}/environ", pid)), Not(HasSubstr("SECRET_OF_THE_HOST")));
     for (const char *set : {"CapPrm", "CapEff", "CapBnd"})
         EXPECT_EQ(status_field(pid, set), status_field(machine.leader(), "CapBnd")) << set;
+    EXPECT_THAT(text_of(std::format("/proc/{}/comm", pid)), Not(HasSubstr("cat"))) << "nor later";
     joining.close_input();
     EXPECT_EQ(joining.wait(), 0) << joining.err();
 }
