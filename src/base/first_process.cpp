@@ -7,8 +7,8 @@
 
 #include "base/error.hpp"
 #include "base/io.hpp"
-#include "base/parse.hpp"
 #include "base/pidfd.hpp"
+#include "base/proc_stat.hpp"
 
 namespace berth::first_process {
 
@@ -21,17 +21,10 @@ constexpr unsigned long forked_only = 0x40; // PF_FORKNOEXEC of the kernel's sch
 
 /// True for a fork of the launcher. A machine cannot pretend: what it runs has been executed.
 bool is_launcher(pid_t pid) {
-    // proc_pid_stat(5): PID (NAME) STATE PPID PGRP SESSION TTY TPGID FLAGS; a name may hold ")"
-    const std::string text = read_file(std::format("/proc/{}/stat", pid));
-    const auto open = text.find('(');
-    const auto close = text.rfind(')');
-    if (open == std::string::npos || close == std::string::npos || close + 2 > text.size())
+    const proc_stat::Fields fields(read_file(std::format("/proc/{}/stat", pid)));
+    if (fields.text(proc_stat::flags).empty())
         fail("/proc/{}/stat is not as proc_pid_stat(5) has it", pid);
-    const std::vector<std::string> fields = split(std::string_view(text).substr(close + 2), ' ');
-    const auto flags = fields.size() > 6 ? parse_unsigned(fields[6]) : std::nullopt;
-    if (!flags)
-        fail("/proc/{}/stat tells no flags", pid);
-    return (*flags & forked_only) != 0 && text.substr(open + 1, close - open - 1) == launcher_name;
+    return (fields.number(proc_stat::flags) & forked_only) != 0 && fields.name() == launcher_name;
 }
 
 } // namespace

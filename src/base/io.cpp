@@ -11,6 +11,13 @@
 
 namespace berth {
 
+unique_fd duplicate(int fd) {
+    unique_fd copy(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
+    if (!copy)
+        fail_errno("keeping a file open");
+    return copy;
+}
+
 std::string read_all(int fd, std::string_view what, std::size_t limit) {
     std::string data;
     std::size_t used = 0;

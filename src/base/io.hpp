@@ -10,10 +10,15 @@
 
 #include <sys/types.h>
 
+#include "base/unique_fd.hpp"
+
 namespace berth {
 
 /// Files larger than this are refused by read_file() and friends; none we read comes near it.
 inline constexpr std::size_t max_file_size = 16U * 1024 * 1024;
+
+/// Another descriptor of the file that `fd` has open.
+[[nodiscard]] unique_fd duplicate(int fd);
 
 /// Reads all of `fd` from where it stands. `what` names it in errors.
 [[nodiscard]] std::string read_all(int fd, std::string_view what, std::size_t limit = max_file_size);

@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "base/error.hpp"
+#include "base/same_file.hpp"
 
 namespace berth {
 
@@ -96,7 +97,7 @@ void LockFile::release() noexcept {
     const std::string name = fs::path(path_).filename();
     const bool is_it = ::fstat(fd_.get(), &ours) == 0
                        && ::fstatat(folder_.get(), name.c_str(), &there, AT_SYMLINK_NOFOLLOW) == 0
-                       && ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
+                       && is_same_file(ours, there);
     if (alone && is_it)
         ::unlinkat(folder_.get(), name.c_str(), 0);
     // Copies of the descriptor may live a little longer, in a process that is about to exec.

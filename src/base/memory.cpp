@@ -8,11 +8,10 @@
 #include <cstdint>
 #include <cstring>
 #include <string>
-#include <vector>
 
 #include "base/error.hpp"
 #include "base/io.hpp"
-#include "base/parse.hpp"
+#include "base/proc_stat.hpp"
 
 namespace berth {
 
@@ -41,21 +40,18 @@ void release_code_pages() noexcept {
 }
 
 void forget_arguments(std::string_view title) {
-    const std::string text = read_file("/proc/self/stat");
-    const std::vector<std::string> fields = split(std::string_view(text).substr(text.rfind(')') + 2), ' ');
-    // proc_pid_stat(5): fields 48 to 51 are arg_start, arg_end, env_start and env_end; ours begin with 3
-    constexpr std::size_t arguments = 48 - 3;
-    for (const std::size_t at : {arguments, arguments + 2}) {
-        if (fields.size() <= at + 1)
+    const proc_stat::Fields fields(read_file("/proc/self/stat"));
+    for (const std::size_t at : {proc_stat::arguments, proc_stat::environment}) {
+        if (fields.text(at + 1).empty())
             fail("/proc/self/stat is not as proc_pid_stat(5) has it");
-        const std::uint64_t begin = parse_unsigned(fields[at]).value_or(0);
-        const std::uint64_t end = parse_unsigned(fields[at + 1]).value_or(0);
+        const std::uint64_t begin = fields.number(at);
+        const std::uint64_t end = fields.number(at + 1);
         if (begin == 0 || end <= begin)
             continue;
         // NOLINTNEXTLINE(performance-no-int-to-ptr): the kernel's word
         auto *const place = reinterpret_cast<char *>(begin);
         std::memset(place, 0, end - begin);
-        if (at == arguments)
+        if (at == proc_stat::arguments)
             title.copy(place, end - begin - 1);
     }
 }

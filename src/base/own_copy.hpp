@@ -26,7 +26,7 @@ inline void become(const char *folder, const char *program, char *const *argv, c
 }
 
 /// To be called before a machine is entered: begins anew, with the same arguments, unless we run from such a
-/// mount already. Throws Error when that cannot be had.
+/// mount already, or are not root. Throws Error when that cannot be had.
 void require();
 
 } // namespace berth::own_copy

@@ -9,6 +9,7 @@ extern "C" { // glibc 2.41 does not say so itself
 
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <sys/wait.h>
 
 #include <cstdlib>
 #include <format>
@@ -53,6 +54,26 @@ bool send_signal(int fd, int signal) {
 bool send_signal_to_group(int fd, int signal) {
     constexpr unsigned process_group = 1U << 2; // PIDFD_SIGNAL_PROCESS_GROUP of <linux/pidfd.h>
     return ::pidfd_send_signal(fd, signal, nullptr, process_group) == 0 || send_signal(fd, signal);
+}
+
+siginfo_t wait(int fd) {
+    siginfo_t info{};
+    while (::waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(fd), &info, WEXITED) < 0)
+        if (errno != EINTR)
+            fail_errno("waiting for a process");
+    return info;
+}
+
+void reap(int fd) noexcept {
+    siginfo_t info{};
+    while (::waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(fd), &info, WEXITED) < 0
+           && errno == EINTR) {
+    }
+}
+
+void end(int fd) noexcept {
+    (void)::pidfd_send_signal(fd, SIGKILL, nullptr, 0);
+    reap(fd);
 }
 
 bool has_exited(int fd) {

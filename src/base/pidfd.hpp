@@ -2,6 +2,7 @@
 // Processes held by descriptor, so that no pid is ever signalled by number (pidfd_open(2)).
 #pragma once
 
+#include <signal.h>
 #include <sys/types.h>
 
 #include <cstdint>
@@ -26,6 +27,15 @@ bool send_signal(int fd, int signal);
 
 /// The same for the group that the process leads, where the kernel can (Linux 6.9), else for it alone.
 bool send_signal_to_group(int fd, int signal);
+
+/// Waits for the end of a child and reaps it; how it ended, as waitid(2) has it.
+siginfo_t wait(int fd);
+
+/// The same where nobody asks how, and nothing can be done about a failure: it is none of our children.
+void reap(int fd) noexcept;
+
+/// Kills a child and reaps it.
+void end(int fd) noexcept;
 
 /// True once the process has exited (a zombie counts).
 [[nodiscard]] bool has_exited(int fd);

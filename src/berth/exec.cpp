@@ -14,7 +14,6 @@ namespace berth::cli {
 
 namespace {
 
-constexpr const char *default_path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 constexpr const char *fallback_shell = "/bin/sh";
 
 /// A clean environment for `user`; what was asked for on the command line comes last and wins.

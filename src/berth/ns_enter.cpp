@@ -7,7 +7,6 @@
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -17,6 +16,7 @@
 #include <optional>
 
 #include "base/error.hpp"
+#include "base/io.hpp"
 #include "base/memory.hpp"
 #include "base/pidfd.hpp"
 #include "berth/session.hpp"
@@ -83,20 +83,9 @@ void join_all(const Target &target) {
         }
 }
 
-[[noreturn]] void execute(const std::vector<std::string> &command) {
-    std::vector<std::string> words = command;
-    std::vector<char *> pointers;
-    for (std::string &word : words)
-        pointers.push_back(word.data());
-    pointers.push_back(nullptr);
-    ::execvp(pointers.front(), pointers.data());
-    const int code = errno;
-    throw join::StartError(std::format("starting {}: {}", command.front(), errno_text(code)), code);
-}
-
-/// Keys of the host stay with the host; the filter comes while it can still be installed.
+/// The filter comes while it can still be installed.
 void give_up(const Borders &borders) {
-    ::syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr);
+    entering::leave_keyring();
     seccomp::install(borders.filter);
     if (borders.bounding)
         capabilities::limit_to(*borders.bounding);
@@ -107,18 +96,17 @@ void give_up(const Borders &borders) {
     const Borders borders = borders_of(target);
     join_all(target);
     give_up(borders);
-    execute(command);
+    entering::execute(command.front(), command);
 }
 
 /// As root, with what a login has; what else is in our environment is none of theirs.
 join::Command command_of(const std::vector<std::string> &words) {
     join::Command command;
     command.words = words;
-    command.environment = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root",
-                           "USER=root", "LOGNAME=root"};
+    command.environment = {std::format("PATH={}", cli::default_path), "HOME=/root", "USER=root",
+                           "LOGNAME=root"};
     for (const char *name : {"TERM", "LANG", "SHELL"})
-        if (const char *value = std::getenv(name);
-            value != nullptr) // NOLINT(concurrency-mt-unsafe): one thread
+        if (const char *value = std::getenv(name); value != nullptr) // NOLINT(concurrency-mt-unsafe)
             command.environment.push_back(std::format("{}={}", name, value));
     return command;
 }
@@ -147,15 +135,8 @@ void enter_and_fork(const Target &target, const Borders &borders, join::Command 
         protocol::send(socket, protocol::Kind::prepared);
         for (std::string &setting : command.environment)
             ::putenv(setting.data());
-        execute(command.words);
+        entering::execute(command.words.front(), command.words);
     });
-}
-
-void reap(int pidfd) {
-    siginfo_t info{};
-    while (::waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(pidfd), &info, WEXITED) < 0
-           && errno == EINTR) {
-    }
 }
 
 [[noreturn]] void rethrow(const protocol::Message &failure, bool executing, const Target &target) {
@@ -195,9 +176,9 @@ join::Process start(const Target &target, const Borders &borders, const std::vec
         default: over = true;
         }
     }
-    reap(intermediate.pidfd.get());
+    pidfd::reap(intermediate.pidfd.get());
     if (failure && born)
-        reap(born.get());
+        pidfd::reap(born.get());
     if (failure)
         rethrow(*failure, executing, target);
     if (!born)
@@ -208,14 +189,13 @@ join::Process start(const Target &target, const Borders &borders, const std::vec
 /// The process as one to join, in the namespaces that are meant and no others.
 join::Target joined(const Target &target) {
     join::Target joined = join::look_at(target.process.get(), join::Look::to_run);
-    joined.compared = joined.namespaces = 0;
+    joined.namespaces = 0;
     for (const Member &member : target.members)
         joined.namespaces |= static_cast<std::uint64_t>(member.kind->flag);
     joined.compared = joined.namespaces;
     const join::Target ours = join::host();
-    const auto keep = [](const unique_fd &fd) { return unique_fd(::fcntl(fd.get(), F_DUPFD_CLOEXEC, 0)); };
     if (!has(target, "mnt")) {
-        joined.root = keep(ours.root);
+        joined.root = duplicate(ours.root.get());
         joined.working_directory.reset(::open(".", O_PATH | O_DIRECTORY | O_CLOEXEC));
     }
     if (has(target, "user"))

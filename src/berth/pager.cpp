@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
@@ -87,10 +86,7 @@ Pager::~Pager() {
         return;
     std::fflush(stdout);
     ::close(STDOUT_FILENO); // the end of what there is to read
-    siginfo_t info{};
-    while (::waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(process_.get()), &info, WEXITED) < 0
-           && errno == EINTR) {
-    }
+    pidfd::reap(process_.get());
 }
 
 } // namespace berth::cli

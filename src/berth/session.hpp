@@ -9,9 +9,12 @@
 
 namespace berth::cli {
 
+/// Where programs are looked for, unless somebody says otherwise.
+inline constexpr const char *default_path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
 /// What a command has for stdio. Our own terminal no machine's command ever gets.
 enum class Terminal : std::uint8_t {
-    none, ///< ours; a pipe in place of each that is a terminal
+    none, ///< ours; a pty in place of those that are a terminal
     ours, ///< a terminal of the machine's own for stdin and stdout, and for stderr if that is one
     all,  ///< a terminal of the machine's own for all three
 };

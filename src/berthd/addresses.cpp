@@ -12,6 +12,7 @@
 #include <memory>
 
 #include "base/error.hpp"
+#include "base/same_file.hpp"
 #include "systemd/process.hpp"
 
 namespace berth::addresses {
@@ -27,7 +28,7 @@ bool shares_our_network(int pidfd) {
     const unique_fd fd = process::open_proc(pidfd, "ns/net", O_RDONLY);
     if (::fstat(fd.get(), &theirs) < 0 || ::stat("/proc/self/ns/net", &ours) < 0)
         fail_errno("looking at network namespaces");
-    return ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino;
+    return is_same_file(ours, theirs);
 }
 
 template <class T> std::string bytes_of(const T &address) {

@@ -7,7 +7,6 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
@@ -17,7 +16,9 @@
 
 #include "base/error.hpp"
 #include "base/io.hpp"
+#include "base/pidfd.hpp"
 #include "base/rooted.hpp"
+#include "runtime/entering.hpp"
 #include "runtime/mounts.hpp"
 #include "runtime/namespaces.hpp"
 #include "runtime/protocol.hpp"
@@ -73,37 +74,21 @@ constexpr std::array hidden{"kallsyms", "kcore", "keys", "sysrq-trigger", "timer
 /// leaves the kernel's count of them as it is.
 constexpr pid_t passing_pid = 299;
 
-/// In a process of its own, which a pid namespace takes to be entered. Never returns.
-[[noreturn]] void enter_and_make(int leader, int socket) noexcept {
-    int code = 0;
-    std::string text;
-    try {
-        if (::setns(leader, CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC) < 0)
-            fail_errno("entering the machine's namespaces");
-        const namespaces::Child child = namespaces::fork_as(passing_pid);
-        if (child.pid != 0) {
-            siginfo_t info{};
-            while (::waitid(P_PIDFD, static_cast<id_t>(child.pidfd.get()), &info, WEXITED) < 0
-                   && errno == EINTR) {
-            }
-            ::_exit(0);
-        }
+/// In a process of its own, which a pid namespace takes to be entered.
+void enter_and_make(int leader, int socket) {
+    if (::setns(leader, CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC) < 0)
+        fail_errno("entering the machine's namespaces");
+    const namespaces::Child child = namespaces::fork_as(passing_pid);
+    if (child.pid != 0) {
+        pidfd::reap(child.pidfd.get());
+        return;
+    }
+    entering::run_child(socket, [&] {
         ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
         const Kernel kernel = make();
         protocol::send(socket, protocol::Kind::mounted, 0, {},
                        {kernel.proc.get(), kernel.sys.get(), kernel.mqueue.get()});
-        ::_exit(0);
-    } catch (const Error &error) {
-        code = error.code();
-        text = error.what();
-    } catch (const std::exception &error) {
-        text = error.what();
-    }
-    try {
-        protocol::send(socket, protocol::Kind::failed, code, text);
-    } catch (const Error &) { // NOLINT(bugprone-empty-catch): nobody is left to tell
-    }
-    ::_exit(1);
+    });
 }
 
 } // namespace
@@ -132,8 +117,8 @@ Covers make_covers(const host_dir::HostDir &host, int run, const std::string &bo
     };
     for (std::size_t i = 0; i < hidden.size(); ++i)
         covers.hiding.push_back(settle(host_dir::inaccessible(host, S_IFREG)));
-    covers.run.reset(::fcntl(run, F_DUPFD_CLOEXEC, 0));
-    if (!covers.run || ::mkfifoat(run, "kmsg", 0600) < 0)
+    covers.run = duplicate(run);
+    if (::mkfifoat(run, "kmsg", 0600) < 0)
         fail_errno("creating a fifo in place of /proc/kmsg");
     covers.kmsg = settle(mounts::clone_tree(run, "kmsg", false));
     const unique_fd id(::openat(run, "boot_id", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444));
@@ -158,20 +143,14 @@ Kernel make_for(int leader) {
     const namespaces::Child helper = namespaces::fork_into(0);
     if (helper.pid == 0) {
         ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-        enter_and_make(leader, theirs.get());
+        entering::run_child(theirs.get(), [&] { enter_and_make(leader, theirs.get()); });
     }
     theirs.reset();
-    struct Reaped {
-        const namespaces::Child &child;
-        ~Reaped() {
-            (void)::kill(child.pid, SIGKILL); // ours and not reaped yet
-            siginfo_t info{};
-            while (::waitid(P_PIDFD, static_cast<id_t>(child.pidfd.get()), &info, WEXITED) < 0
-                   && errno == EINTR) {
-            }
-        }
+    struct Ended {
+        int pidfd;
+        ~Ended() { pidfd::end(pidfd); }
     };
-    const Reaped reaped{helper};
+    const Ended ended{helper.pidfd.get()};
     protocol::Message message =
         protocol::expect(ours.get(), protocol::Kind::mounted, deadline, "mounting the machine's /proc");
     // Its end is that of both processes: none of ours is left among the machine's.

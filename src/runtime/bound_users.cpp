@@ -10,6 +10,7 @@
 #include "base/error.hpp"
 #include "base/io.hpp"
 #include "base/rooted.hpp"
+#include "base/same_file.hpp"
 #include "build.hpp"
 #include "runtime/helper.hpp"
 #include "runtime/mounts.hpp"
@@ -73,7 +74,7 @@ bool is_root(int directory) {
     struct stat root{};
     if (::fstat(directory, &it) < 0 || ::stat("/", &root) < 0)
         fail_errno("looking at the home of a user");
-    return it.st_dev == root.st_dev && it.st_ino == root.st_ino;
+    return is_same_file(it, root);
 }
 
 /// True when the home was mapped.

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <linux/keyctl.h>
 #include <linux/sched.h>
 #include <poll.h>
 #include <sched.h>
@@ -74,6 +75,22 @@ void lead_session(int terminal) {
         fail_errno("starting a session");
     if (terminal >= 0 && ::ioctl(terminal, TIOCSCTTY, 0) < 0)
         fail_errno("making the terminal our controlling terminal");
+}
+
+void leave_keyring() noexcept {
+    // Kernels without keyrings, and filters that forbid them, leave us none either.
+    (void)::syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr);
+}
+
+void execute(const std::string &file, std::vector<std::string> words) {
+    std::vector<char *> pointers;
+    pointers.reserve(words.size() + 1);
+    for (std::string &word : words)
+        pointers.push_back(word.data());
+    pointers.push_back(nullptr);
+    ::execvp(file.c_str(), pointers.data());
+    const int code = errno;
+    throw join::StartError(std::format("starting {}: {}", file, errno_text(code)), code);
 }
 
 } // namespace berth::entering

@@ -34,6 +34,12 @@ void close_others(std::vector<int> kept);
 /// Begins a session, on `terminal` where that is not negative.
 void lead_session(int terminal);
 
+/// The host's keys stay with the host.
+void leave_keyring() noexcept;
+
+/// Executes the program `file`, looked for in PATH, with the arguments `words`. Throws join::StartError.
+[[noreturn]] void execute(const std::string &file, std::vector<std::string> words);
+
 /// Runs `steps`, and tells the other end of `socket` when they throw.
 template <class Steps> [[noreturn]] void run_child(int socket, Steps steps) noexcept {
     int code = 0;

@@ -17,6 +17,7 @@
 #include "base/parse.hpp"
 #include "base/printable.hpp"
 #include "base/rooted.hpp"
+#include "base/same_file.hpp"
 #include "runtime/fs_identity.hpp"
 #include "runtime/mounts.hpp"
 
@@ -186,7 +187,7 @@ void require_no_detour(int inside, const std::string &path) {
     struct stat there{};
     if (::fstat(inside, &here) < 0)
         fail_errno("looking at {}", path);
-    if (::stat(path.c_str(), &there) < 0 || here.st_dev != there.st_dev || here.st_ino != there.st_ino)
+    if (::stat(path.c_str(), &there) < 0 || !is_same_file(here, there))
         fail("{} is reached by links, which lead the host elsewhere", path);
 }
 

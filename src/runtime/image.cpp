@@ -90,20 +90,13 @@ public:
     Worker(const Worker &) = delete;
     Worker &operator=(const Worker &) = delete;
     ~Worker() {
-        if (!pidfd_)
-            return;
-        try {
-            pidfd::send_signal(pidfd_.get(), SIGKILL);
-        } catch (const Error &) { // NOLINT(bugprone-empty-catch): it ends anyhow, when our socket is closed
-        }
-        (void)wait();
+        if (pidfd_)
+            pidfd::end(pidfd_.get());
     }
 
     /// Waits for its end; true when it succeeded.
-    bool wait() noexcept {
-        siginfo_t info{};
-        while (::waitid(P_PIDFD, static_cast<id_t>(pidfd_.get()), &info, WEXITED) < 0 && errno == EINTR) {
-        }
+    bool wait() {
+        const siginfo_t info = pidfd::wait(pidfd_.get());
         pidfd_.reset();
         return info.si_code == CLD_EXITED && info.si_status == 0;
     }

@@ -72,10 +72,7 @@ Group group_for(const Target &target) {
 }
 
 int wait_for(int pidfd) {
-    siginfo_t info{};
-    while (::waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(pidfd), &info, WEXITED) < 0)
-        if (errno != EINTR)
-            fail_errno("waiting for a process");
+    const siginfo_t info = pidfd::wait(pidfd);
     return info.si_code == CLD_EXITED ? info.si_status : 128 + info.si_status;
 }
 
@@ -92,13 +89,8 @@ public:
     void is(unique_fd pidfd) { pidfd_ = std::move(pidfd); }
     unique_fd let_go() { return std::move(pidfd_); }
     void end() noexcept {
-        if (!pidfd_)
-            return;
-        try {
-            pidfd::send_signal(pidfd_.get(), SIGKILL);
-            (void)wait_for(pidfd_.get());
-        } catch (const Error &) { // NOLINT(bugprone-empty-catch): no child of ours
-        }
+        if (pidfd_)
+            pidfd::end(pidfd_.get());
         pidfd_.reset();
     }
 

@@ -2,16 +2,15 @@
 #include "runtime/join_check.hpp"
 
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 
 #include <algorithm>
 #include <charconv>
 #include <format>
-#include <optional>
 
 #include "base/error.hpp"
 #include "base/io.hpp"
 #include "base/parse.hpp"
+#include "base/proc_stat.hpp"
 
 namespace berth::join_check {
 
@@ -71,12 +70,6 @@ bool has_filters(std::string_view status, std::size_t count) {
     return count == 0 || (!mode.empty() && mode[0] == 2 && (told.empty() || told[0] >= count));
 }
 
-/// As the kernel has it in /proc/PID/stat (include/linux/kdev_t.h, new_encode_dev()).
-std::uint64_t encoded(dev_t device) {
-    const std::uint64_t low = ::minor(device);
-    return (low & 0xffU) | (std::uint64_t{::major(device)} << 8U) | ((low & ~std::uint64_t{0xff}) << 12U);
-}
-
 } // namespace
 
 std::string difference(std::string_view status, const Identity &identity) {
@@ -110,14 +103,10 @@ void require_session(pid_t pid, int terminal) {
     struct stat st{};
     if (terminal >= 0 && ::fstat(terminal, &st) < 0)
         fail_errno("looking at the terminal");
-    const std::string text = read_file(std::format("/proc/{}/stat", pid));
-    // PID (NAME) STATE PPID PGRP SESSION TTY …; a name may hold ")"
-    const auto close = text.rfind(')');
-    const std::vector<std::string> fields = close == std::string::npos || close + 2 > text.size()
-                                                ? std::vector<std::string>()
-                                                : split(std::string_view(text).substr(close + 2), ' ');
-    const bool leads = fields.size() > 4 && fields[3] == std::to_string(pid);
-    if (!leads || fields[4] != std::to_string(terminal < 0 ? 0 : encoded(st.st_rdev)))
+    const proc_stat::Fields fields(read_file(std::format("/proc/{}/stat", pid)));
+    const bool leads = fields.text(proc_stat::session) == std::to_string(pid);
+    const std::uint64_t wanted = terminal < 0 ? 0 : proc_stat::encoded(st.st_rdev);
+    if (!leads || fields.text(proc_stat::terminal) != std::to_string(wanted))
         fail("the process that was to run in the machine is in no session of its own: the machine's system "
              "call filters kept it from that");
 }

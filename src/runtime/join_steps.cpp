@@ -63,6 +63,11 @@ void change_directory(const Target &target, const Command &command) {
     }
 }
 
+/// Without no_new_privs they can be installed with CAP_SYS_ADMIN only (seccomp(2)).
+bool filters_need_administration(const Target &target) {
+    return !target.filters.empty() && !target.no_new_privileges;
+}
+
 /// Gives up all that the machine does not have, but for what its filters need to be installed.
 void give_up(const Target &target, const users::User &user) {
     const capabilities::Set kept =
@@ -89,13 +94,7 @@ void await_go(int socket) {
     const std::string file = words.front();
     if (!command.name.empty())
         words.front() = command.name;
-    std::vector<char *> pointers;
-    pointers.reserve(words.size() + 1);
-    for (std::string &word : words)
-        pointers.push_back(word.data());
-    pointers.push_back(nullptr);
-    ::execvp(file.c_str(), pointers.data());
-    fail_errno("starting {}", file);
+    entering::execute(file, std::move(words));
 }
 
 /// The command's process.
@@ -113,7 +112,7 @@ void join_and_fork(const Target &target, const Command &command, const Stdio &st
     ::clearenv();
     forget_arguments(); // root inside may look into the memory of processes that it sees
     enter(target);
-    ::syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr); // the host's keys stay with the host
+    entering::leave_keyring();
     give_terminal(stdio.terminal, command.user);
     entering::put_stdio(stdio);
     entering::close_others({socket, stdio.terminal, target.root.get(), target.working_directory.get()});
@@ -134,10 +133,6 @@ void join_and_fork(const Target &target, const Command &command, const Stdio &st
 }
 
 } // namespace
-
-bool filters_need_administration(const Target &target) {
-    return !target.filters.empty() && !target.no_new_privileges;
-}
 
 void run(const Target &target, const Command &command, const Stdio &stdio, int socket) noexcept {
     entering::run_child(socket, [&] { join_and_fork(target, command, stdio, socket); });

@@ -25,8 +25,4 @@ namespace berth::join_steps {
 [[noreturn]] void run(const join::Target &target, const join::Command &command, const join::Stdio &stdio,
                       int socket) noexcept;
 
-/// True where the intermediate process needs CAP_SYS_ADMIN to install the machine's filters: they ask
-/// for that or for no_new_privs (seccomp(2)).
-[[nodiscard]] bool filters_need_administration(const join::Target &target);
-
 } // namespace berth::join_steps

@@ -13,6 +13,7 @@
 #include "base/first_process.hpp"
 #include "base/io.hpp"
 #include "base/pidfd.hpp"
+#include "base/same_file.hpp"
 #include "runtime/cgroup.hpp"
 #include "runtime/join.hpp"
 #include "runtime/namespaces.hpp"
@@ -47,7 +48,7 @@ std::uint64_t differing(pid_t a, pid_t b, std::uint64_t kinds) {
                 continue; // a kernel without them
             fail_errno("looking at the {} namespaces of processes {} and {}", name, a, b);
         }
-        if (one.st_ino != other.st_ino || one.st_dev != other.st_dev)
+        if (!is_same_file(one, other))
             found |= flag;
     }
     return found;

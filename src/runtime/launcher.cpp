@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -47,15 +46,8 @@ public:
     Reaper(const Reaper &) = delete;
     Reaper &operator=(const Reaper &) = delete;
     ~Reaper() {
-        if (pidfd_ < 0)
-            return;
-        try {
-            pidfd::send_signal(pidfd_, SIGKILL);
-        } catch (const Error &) { // NOLINT(bugprone-empty-catch): a child of ours can be killed
-        }
-        siginfo_t info{};
-        while (::waitid(P_PIDFD, static_cast<id_t>(pidfd_), &info, WEXITED) < 0 && errno == EINTR) {
-        }
+        if (pidfd_ >= 0)
+            pidfd::end(pidfd_);
     }
     void release() { pidfd_ = -1; }
 

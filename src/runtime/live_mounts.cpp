@@ -13,8 +13,10 @@
 #include <functional>
 
 #include "base/error.hpp"
+#include "base/pidfd.hpp"
 #include "base/rooted.hpp"
 #include "runtime/bind_record.hpp"
+#include "runtime/entering.hpp"
 #include "runtime/fs_identity.hpp"
 #include "runtime/mounts.hpp"
 #include "runtime/namespaces.hpp"
@@ -34,8 +36,8 @@ constexpr auto deadline = 30s;
 void inside(const join::Target &target, const std::function<void(int descriptors)> &work) {
     auto [ours, theirs] = protocol::make_pair();
     const namespaces::Child child = namespaces::fork_into(0);
-    if (child.pid == 0) {
-        try {
+    if (child.pid == 0)
+        entering::run_child(theirs.get(), [&] {
             ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
             const unique_fd descriptors(::open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC));
             if (!descriptors)
@@ -43,30 +45,16 @@ void inside(const join::Target &target, const std::function<void(int descriptors
             if (::setns(target.leader, CLONE_NEWNS) < 0)
                 fail_errno("entering the machine's mount namespace");
             work(descriptors.get());
-            ::_exit(0);
-        } catch (const Error &error) {
-            protocol::send(theirs.get(), protocol::Kind::failed, error.code(), error.what());
-        } catch (const std::exception &error) {
-            protocol::send(theirs.get(), protocol::Kind::failed, 0, error.what());
-        }
-        ::_exit(1);
-    }
+        });
     theirs.reset();
-    const auto wait = [&] {
-        siginfo_t info{};
-        while (::waitid(P_PIDFD, static_cast<id_t>(child.pidfd.get()), &info, WEXITED) < 0
-               && errno == EINTR) {
-        }
-        return info.si_code == CLD_EXITED && info.si_status == 0;
-    };
     try {
         (void)protocol::expect(ours.get(), protocol::Kind::end, deadline, "mounting into the machine");
     } catch (const Error &) {
-        ::kill(child.pid, SIGKILL); // ours and not reaped yet
-        (void)wait();
+        pidfd::end(child.pidfd.get());
         throw;
     }
-    if (!wait())
+    const siginfo_t end = pidfd::wait(child.pidfd.get());
+    if (end.si_code != CLD_EXITED || end.si_status != 0)
         fail("the process that was to mount into the machine was killed");
 }
 

@@ -145,11 +145,7 @@ bool readable_in_time(int fd) {
 siginfo_t reap(int pidfd) {
     if (!readable_in_time(pidfd))
         pidfd::send_signal(pidfd, SIGKILL);
-    siginfo_t info{};
-    while (::waitid(P_PIDFD, static_cast<id_t>(pidfd), &info, WEXITED) < 0)
-        if (errno != EINTR)
-            fail_errno("waiting for berth-network");
-    return info;
+    return pidfd::wait(pidfd);
 }
 
 struct Outcome {

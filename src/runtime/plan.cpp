@@ -26,7 +26,8 @@ ExecMode plan_mode(const MachineConfig &config) {
     return config.exec.boot ? ExecMode::boot : config.exec.process_two ? ExecMode::pid2 : ExecMode::command;
 }
 
-/// Our own terminal is for no machine: in its place a pipe to one has a terminal of the machine's own.
+/// Where stdin and stdout are both a terminal, "pipe" means a terminal of the machine's own: ours is for
+/// none.
 ConsoleMode plan_console(ConsoleMode asked, bool on_terminal) {
     switch (asked) {
     case ConsoleMode::automatic: return on_terminal ? ConsoleMode::interactive : ConsoleMode::read_only;

@@ -257,10 +257,7 @@ private:
     }
 
     End reap() {
-        siginfo_t info{};
-        while (::waitid(P_PIDFD, static_cast<id_t>(machine_.pidfd.get()), &info, WEXITED) < 0)
-            if (errno != EINTR)
-                fail_errno("waiting for the leader");
+        const siginfo_t info = pidfd::wait(machine_.pidfd.get());
         using How = End::How;
         if (info.si_code == CLD_EXITED)
             return {.how = How::exited, .status = info.si_status};

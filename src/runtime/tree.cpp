@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "base/error.hpp"
+#include "base/io.hpp"
 #include "base/parse.hpp"
 #include "base/rooted.hpp"
 #include "runtime/api_mounts.hpp"
@@ -42,7 +43,7 @@ unique_fd attach_root(const LaunchPlan &plan, const Parts &parts, unique_fd &bas
         old = mounts::clone_tree(base.get(), "", true); // before anything covers it
     unique_fd root = root::derive(plan.root, base.get(), parts.ids);
     if (!root)
-        return unique_fd(::fcntl(base.get(), F_DUPFD_CLOEXEC, 0));
+        return duplicate(base.get());
     mounts::attach(root.get(), open_staging().get(), "the root");
     return root;
 }
@@ -128,9 +129,8 @@ struct Place {
 };
 
 /// By the mounts themselves for what is below /proc and /sys: what those names lead to may be another.
-Place place_of(const std::string &destination, int root, const api_mounts::Kernel *kernel) {
-    for (const auto &[name, mount] : {std::pair{"/proc", kernel != nullptr ? kernel->proc.get() : -1},
-                                      {"/sys", kernel != nullptr ? kernel->sys.get() : -1}})
+Place place_of(const std::string &destination, int root, const api_mounts::Kernel &kernel) {
+    for (const auto &[name, mount] : {std::pair{"/proc", kernel.proc.get()}, {"/sys", kernel.sys.get()}})
         if (mount >= 0 && is_below(destination, name))
             return {.root = mount, .path = destination.substr(std::string_view(name).size())};
     return {.root = root, .path = destination};
@@ -227,7 +227,7 @@ Assembled assemble(const LaunchPlan &plan, const Parts &parts) {
         made.console_slave = std::move(console.slave);
     }
     host_dir::seal(made.host);
-    made.notify = unique_fd(::fcntl(made.host.notify.get(), F_DUPFD_CLOEXEC, 0));
+    made.notify = duplicate(made.host.notify.get());
     return made;
 }
 
@@ -257,8 +257,8 @@ void show_namespaces(const LaunchPlan &plan, Assembled &assembled, const api_mou
     for (std::size_t i = 0; i < plan.mounts.size(); ++i) {
         const MountPlan &mount = plan.mounts[i];
         if (is_late(mount)) // nothing is made in the kernel's filesystems: whose rights we have is all one
-            attach_source(mount, place_of(mount.destination, root, &kernel), assembled.host,
-                          assembled.late[i], 0);
+            attach_source(mount, place_of(mount.destination, root, kernel), assembled.host, assembled.late[i],
+                          0);
     }
 }
 

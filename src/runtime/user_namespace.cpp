@@ -5,7 +5,6 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <format>
@@ -50,12 +49,7 @@ unique_fd make(const Maps &maps) {
     }
     struct End {
         int pidfd;
-        ~End() {
-            siginfo_t info{};
-            pidfd::send_signal(pidfd, SIGKILL);
-            while (::waitid(P_PIDFD, static_cast<id_t>(pidfd), &info, WEXITED) < 0 && errno == EINTR) {
-            }
-        }
+        ~End() { pidfd::end(pidfd); }
     };
     const End end{child.pidfd.get()};
     write_maps(child.pid, maps);

@@ -11,6 +11,7 @@
 #include "base/error.hpp"
 #include "base/io.hpp"
 #include "base/pidfd.hpp"
+#include "base/same_file.hpp"
 
 namespace berth::process {
 
@@ -116,7 +117,7 @@ bool shares_user_namespace(int pidfd) {
     struct stat ours{};
     if (::fstat(fd.get(), &theirs) < 0 || ::stat("/proc/self/ns/user", &ours) < 0)
         fail_errno("looking at user namespaces");
-    return theirs.st_dev == ours.st_dev && theirs.st_ino == ours.st_ino;
+    return is_same_file(theirs, ours);
 }
 
 } // namespace berth::process

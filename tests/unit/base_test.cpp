@@ -3,6 +3,7 @@
 
 #include <signal.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 
 #include "base/env_file.hpp"
@@ -10,6 +11,7 @@
 #include "base/parse.hpp"
 #include "base/pidfd.hpp"
 #include "base/printable.hpp"
+#include "base/proc_stat.hpp"
 #include "expect_error.hpp"
 #include "temporary_directory.hpp"
 
@@ -135,4 +137,37 @@ TEST(Pidfd, KnowsItsProcessAndItsEnd) {
     ASSERT_EQ(::waitpid(child, nullptr, 0), child);
     EXPECT_FALSE(pidfd::send_signal(fd.get(), SIGKILL));
     EXPECT_EQ(pidfd::pid_of(fd.get()), 0);
+}
+
+TEST(ProcStat, NamesHoldWhatTheyLike) {
+    const proc_stat::Fields fields("12 (a) b) (c) S 1 12 13 34816 12 4194560\n");
+    EXPECT_EQ(fields.name(), "a) b) (c");
+    EXPECT_EQ(fields.text(proc_stat::state), "S");
+    EXPECT_EQ(fields.number(proc_stat::session), 13U);
+    EXPECT_EQ(fields.number(proc_stat::terminal), proc_stat::encoded(makedev(136, 0)));
+    EXPECT_EQ(fields.number(proc_stat::flags), 4194560U);
+    EXPECT_EQ(fields.text(proc_stat::threads), "");
+    EXPECT_EQ(fields.number(1), 0U);
+    EXPECT_EQ(proc_stat::Fields("12 a S 1").text(proc_stat::state), "");
+    EXPECT_EQ(proc_stat::encoded(makedev(136, 300)), 0x10882cU);
+}
+
+TEST(Pidfd, AnEndIsWaitedForAndMade) {
+    const auto child = [](bool stays) {
+        const pid_t pid = ::fork();
+        if (pid == 0) {
+            if (stays)
+                ::pause();
+            ::_exit(7);
+        }
+        return pid;
+    };
+    const unique_fd over = pidfd::open(child(false));
+    const siginfo_t info = pidfd::wait(over.get());
+    EXPECT_EQ(info.si_code, CLD_EXITED);
+    EXPECT_EQ(info.si_status, 7);
+    const unique_fd staying = pidfd::open(child(true));
+    pidfd::end(staying.get());
+    EXPECT_EQ(pidfd::pid_of(staying.get()), 0) << "reaped";
+    EXPECT_THROW(pidfd::wait(staying.get()), Error);
 }
