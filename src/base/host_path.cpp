@@ -10,6 +10,7 @@
 #include <filesystem>
 
 #include "base/error.hpp"
+#include "base/same_file.hpp"
 
 namespace berth::host_path {
 
@@ -33,7 +34,7 @@ unique_fd open_again(const std::string &path, int before) {
     struct stat now{};
     if (::fstat(before, &first) < 0 || ::fstat(fd.get(), &now) < 0)
         fail_errno("looking at {}", path);
-    if (first.st_dev != now.st_dev || first.st_ino != now.st_ino)
+    if (!is_same_file(first, now))
         fail("{} was replaced while the machine was being made", path);
     return fd;
 }
@@ -53,6 +54,14 @@ bool is_fixed(const std::string &path) {
         sticky = st.st_uid == 0 && (st.st_mode & S_ISVTX) != 0;
     }
     return true;
+}
+
+void require_roots(int fd, const std::string &path) {
+    struct stat st{};
+    if (::fstat(fd, &st) < 0)
+        fail_errno("looking at {}", path);
+    if (st.st_uid != 0 || (st.st_mode & (S_IRWXG | S_IRWXO)) != 0)
+        fail("{} is there, and not ours: it would have to be root's alone", path);
 }
 
 } // namespace berth::host_path

@@ -23,4 +23,7 @@ namespace berth::host_path {
 /// True when nobody but root can put something else at `path`.
 [[nodiscard]] bool is_fixed(const std::string &path);
 
+/// Throws Error unless the open directory `fd`, at `path`, is root's and nobody else may even look into it.
+void require_roots(int fd, const std::string &path);
+
 } // namespace berth::host_path

@@ -3,6 +3,8 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <signal.h>
+#include <sys/fsuid.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -15,6 +17,7 @@
 #include "base/io.hpp"
 #include "base/pidfd.hpp"
 #include "base/rooted.hpp"
+#include "base/utf8.hpp"
 #include "systemd/process.hpp"
 
 namespace berth::os_release {
@@ -28,31 +31,12 @@ bool name_valid(std::string_view name) {
     return !name.empty() && std::ranges::all_of(name, fits) && (name.front() < '0' || name.front() > '9');
 }
 
-/// The length of the UTF-8 character (RFC 3629) that `text` begins with; 0 when it is none.
-std::size_t utf8_length(std::string_view text) {
-    const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-    const unsigned first = byte(0);
-    if (first < 0x80)
-        return 1;
-    const std::size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-    if (first < 0xc2 || first > 0xf4 || text.size() < length)
-        return 0;
-    for (std::size_t i = 1; i < length; ++i)
-        if ((byte(i) & 0xc0U) != 0x80)
-            return 0;
-    const unsigned second = byte(1);
-    const bool overlong = (first == 0xe0 && second < 0xa0) || (first == 0xf0 && second < 0x90);
-    const bool surrogate = first == 0xed && second > 0x9f;
-    const bool too_high = first == 0xf4 && second > 0x8f;
-    return overlong || surrogate || too_high ? 0 : length;
-}
-
 bool value_valid(std::string_view value) {
     while (!value.empty()) {
-        const std::size_t length = utf8_length(value);
-        if (length == 0 || static_cast<unsigned char>(value.front()) < ' ' || value.front() == 0x7f)
+        const auto character = utf8::first(value);
+        if (!character || character->code < ' ' || character->code == 0x7f)
             return false;
-        value.remove_prefix(length);
+        value.remove_prefix(character->length);
     }
     return true;
 }
@@ -70,10 +54,15 @@ void become_root_of(int pidfd) {
         fail("it has no root user");
     if (*uid == 0 || process::shares_user_namespace(pidfd))
         return;
-    if (::setgroups(0, nullptr) < 0 || ::setresgid(*gid, *gid, *gid) < 0 || ::setresuid(*uid, *uid, *uid) < 0)
-        fail_errno("becoming its root user");
-    if (::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0) // or else our own /proc is closed to us
-        fail_errno("keeping /proc/self ours");
+    // For filesystems alone: a host's user with that number shall not get at us.
+    if (::setgroups(0, nullptr) < 0)
+        fail_errno("leaving our groups");
+    ::setfsgid(*gid);
+    ::setfsuid(*uid);
+    if (static_cast<uid_t>(::setfsuid(~uid_t{0})) != *uid
+        || static_cast<gid_t>(::setfsgid(~gid_t{0})) != *gid)
+        fail("becoming its root user: not permitted");
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL); // which that has undone
 }
 
 } // namespace

@@ -13,18 +13,12 @@
 
 #include "base/error.hpp"
 #include "base/host_path.hpp"
+#include "base/io.hpp"
 #include "runtime/mounts.hpp"
 
 namespace berth::overlay {
 
 namespace {
-
-unique_fd duplicate(int fd) {
-    unique_fd copy(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
-    if (!copy)
-        fail_errno("keeping a directory open");
-    return copy;
-}
 
 /// A layer as overlayfs is told of it.
 struct Place {
@@ -63,10 +57,13 @@ public:
         return fixed ? Place{.path = path} : held;
     }
 
-    /// `name` in the directory at `folder`, which is one of ours.
+    /// `name` in the directory at `folder`. That nobody can replace the folder says nothing of what is in it.
     Place below(const Place &folder, const std::string &name) {
+        const std::string path = folder.path + "/" + name;
+        if (folder.file < 0 && host_path::is_fixed(path))
+            return {.path = path};
         if (folder.file < 0)
-            return {.path = folder.path + "/" + name};
+            return hold(path, host_path::open(path, O_PATH | O_DIRECTORY));
         unique_fd entry(::openat(folder.file, name.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
         if (!entry)
             fail_errno("opening the directory {} of an overlay", name);

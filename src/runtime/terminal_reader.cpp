@@ -15,7 +15,9 @@
 #include <filesystem>
 #include <format>
 #include <optional>
+#include <span>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -23,6 +25,7 @@
 #include "base/error.hpp"
 #include "base/io.hpp"
 #include "base/parse.hpp"
+#include "base/proc_stat.hpp"
 #include "base/unique_fd.hpp"
 
 namespace berth::terminal {
@@ -35,37 +38,33 @@ namespace fs = std::filesystem;
 constexpr std::size_t most_threads = 1024;
 
 /// The numbers of the calls that read from their first descriptor, or from their second, or wait for events.
+/// The thread that looks may be there longer than what is destroyed at exit.
 struct Calls {
-    std::vector<long> reading;
-    std::vector<long> sending;
-    std::vector<long> waiting;
+    std::span<const int> reading;
+    std::span<const int> sending;
+    std::span<const int> waiting;
 };
 
-const Calls &native_calls() {
-    static const Calls calls{
-        .reading = {SYS_read, SYS_readv, SYS_pread64, SYS_preadv, SYS_preadv2, SYS_splice},
-        .sending = {SYS_sendfile},
-        // The second is what one of the others goes on as, once the process has been stopped meanwhile.
-        .waiting = {SYS_ppoll, SYS_restart_syscall, SYS_pselect6, SYS_epoll_pwait, SYS_epoll_pwait2,
-                    SYS_io_uring_enter,
+constexpr std::array native_reading{SYS_read, SYS_readv, SYS_pread64, SYS_preadv, SYS_preadv2, SYS_splice};
+constexpr std::array native_sending{SYS_sendfile};
+/// The second is what one of the others goes on as, once the process has been stopped meanwhile.
+constexpr std::array native_waiting{
+    SYS_ppoll, SYS_restart_syscall, SYS_pselect6,   SYS_epoll_pwait, SYS_epoll_pwait2, SYS_io_uring_enter,
 #ifdef SYS_poll // architectures of old
-                    SYS_poll, SYS_select, SYS_epoll_wait
+    SYS_poll,  SYS_select,          SYS_epoll_wait,
 #endif
-        }};
-    return calls;
-}
+};
+constexpr Calls native_calls{.reading = native_reading, .sending = native_sending, .waiting = native_waiting};
 
-/// Those of i386, where we are x86-64 (arch/x86/entry/syscalls/syscall_32.tbl of Linux), in the same order.
-const Calls &compat_calls() {
 #ifdef __x86_64__
-    static const Calls calls{.reading = {3, 145, 180, 333, 378, 313},
-                             .sending = {187, 239},
-                             .waiting = {309, 414, 0, 308, 413, 319, 441, 426, 168, 82, 142, 256}};
-    return calls;
+/// Those of i386, where we are x86-64 (arch/x86/entry/syscalls/syscall_32.tbl of Linux), in the same order.
+constexpr std::array compat_reading{3, 145, 180, 333, 378, 313};
+constexpr std::array compat_sending{187, 239};
+constexpr std::array compat_waiting{309, 414, 0, 308, 413, 319, 441, 426, 168, 82, 142, 256};
+constexpr Calls compat_calls{.reading = compat_reading, .sending = compat_sending, .waiting = compat_waiting};
 #else
-    return native_calls();
+constexpr Calls compat_calls = native_calls;
 #endif
-}
 
 /// Without asking whoever serves the file: a machine's own filesystem need not answer.
 std::optional<FileId> id_at(int fd, const char *path, int flags) {
@@ -78,19 +77,9 @@ std::optional<FileId> id_at(int fd, const char *path, int flags) {
                   .device = is_device ? makedev(st.stx_rdev_major, st.stx_rdev_minor) : 0};
 }
 
-/// As the kernel writes it in /proc/PID/stat.
-std::uint64_t encoded(dev_t device) {
-    return ::minor(device) % 256U | (::major(device) << 8U) | ((::minor(device) & ~0xffU) << 12U);
-}
-
-/// tty_nr of proc_pid_stat(5). The name before it may hold what it likes.
 bool is_controlled_by(pid_t pid, dev_t terminal) {
-    const std::string text = read_file_if_there(std::format("/proc/{}/stat", pid)).value_or("");
-    const std::size_t name_end = text.rfind(") ");
-    if (name_end == std::string::npos)
-        return false;
-    const std::vector<std::string> fields = split(text.substr(name_end + 2), ' ');
-    return fields.size() > 4 && parse_unsigned(fields[4]) == encoded(terminal);
+    const proc_stat::Fields fields(read_file_if_there(std::format("/proc/{}/stat", pid)).value_or(""));
+    return fields.number(proc_stat::terminal) == proc_stat::encoded(terminal);
 }
 
 bool has(pid_t pid, std::uint64_t fd, const FileId &file) {
@@ -124,7 +113,7 @@ const Calls &calls_of(const std::vector<std::string> &words) {
     constexpr std::uint64_t highest = 0xffffffff;
     const bool is_compat = words.size() > 2 && word_at(words, words.size() - 1) <= highest
                            && word_at(words, words.size() - 2) <= highest;
-    return is_compat ? compat_calls() : native_calls();
+    return is_compat ? compat_calls : native_calls;
 }
 
 /// "NUMBER 0xARGUMENT … 0xSTACK 0xCODE", or a word when it is in none.
@@ -136,7 +125,7 @@ bool thread_waits(pid_t pid, const fs::path &thread, const FileId &file) {
     const auto call = parse_unsigned(words[0]);
     if (!call || words.size() < 2)
         return false;
-    const auto number = static_cast<long>(*call);
+    const auto number = static_cast<int>(*call);
     const Calls &calls = calls_of(words);
     if (std::ranges::contains(calls.reading, number))
         return has(pid, descriptor(words, 1), file);
@@ -212,14 +201,19 @@ ReaderQuestion::ReaderQuestion(sd_event *event, pid_t pid, const FileId &file,
 ReaderQuestion::~ReaderQuestion() = default;
 
 void ReaderQuestion::ask() {
-    std::thread([shared = shared_, pid = pid_, file = file_] {
-        try {
-            shared->waits = waits_for_input(pid, file);
-        } catch (const std::exception &) {
-            shared->waits = true;
-        }
-        (void)::eventfd_write(shared->answered.get(), 1);
-    }).detach();
+    try {
+        std::thread([shared = shared_, pid = pid_, file = file_] {
+            try {
+                shared->waits = waits_for_input(pid, file);
+            } catch (const std::exception &) {
+                shared->waits = true;
+            }
+            (void)::eventfd_write(shared->answered.get(), 1);
+        }).detach();
+    } catch (const std::system_error &) { // no more threads: what is typed can wait
+        shared_->waits = false;
+        (void)::eventfd_write(shared_->answered.get(), 1);
+    }
 }
 
 int ReaderQuestion::on_answer(sd_event_source *, int fd, std::uint32_t, void *self) {

@@ -5,6 +5,8 @@
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -64,6 +66,12 @@ void copy_size(int from, int to) noexcept {
 bool is_in_foreground(int terminal) noexcept {
     const pid_t group = ::tcgetpgrp(terminal);
     return group < 0 || group == ::getpgrp();
+}
+
+/// Nothing to read was meant for the program, as shells mean for what they start in the background.
+bool has_no_input() noexcept {
+    struct stat st{};
+    return ::fstat(STDIN_FILENO, &st) < 0 || (S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3));
 }
 
 /// As terminals are when a shell starts a program in the foreground.
@@ -390,7 +398,8 @@ void Relay::begin(sd_event *event, pid_t pid) {
     const FileId slave = id_of(pty_.slave.get());
     pty_.slave.reset();
     // It may read its terminal also when that is not its stdin.
-    input_ = std::make_unique<Input>(event, terminal_, pty_.master.get(), *modes_, pid, slave);
+    if (!has_no_input())
+        input_ = std::make_unique<Input>(event, terminal_, pty_.master.get(), *modes_, pid, slave);
     const int to = terminals_[STDOUT_FILENO]   ? STDOUT_FILENO
                    : terminals_[STDERR_FILENO] ? STDERR_FILENO
                                                : STDIN_FILENO;
@@ -416,7 +425,8 @@ void Relay::add_signal(sd_event *event, int signal, EventSourcePtr &where,
 }
 
 void Relay::drain(std::function<void()> done) {
-    input_->end();
+    if (input_)
+        input_->end();
     output_->drain(std::move(done));
 }
 

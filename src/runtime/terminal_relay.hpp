@@ -8,7 +8,6 @@
 #include <array>
 #include <functional>
 #include <memory>
-#include <optional>
 
 #include "base/unique_fd.hpp"
 #include "runtime/terminal.hpp"

@@ -23,14 +23,17 @@ namespace fs = std::filesystem;
 
 namespace {
 
+/// The copy's name until it is whole.
+constexpr const char *copied = "tree";
+
 /// The path of an open directory, for a child that has the descriptor, too.
 std::string path_of(int fd) {
     return std::format("/proc/self/fd/{}", fd);
 }
 
-/// cp(1) knows all there is to copy: owners, times, ACLs, attributes, hard links, holes. It keeps `to`, which
-/// is locked, since it outlives us when we are killed: nobody shall go on while it still writes.
-void copy(int from, int to, const std::string &what) {
+/// cp(1) knows all there is to copy: owners, times, ACLs, attributes, hard links, holes. It keeps
+/// `lock`, since it outlives us when we are killed: nobody shall go on while it still writes.
+void copy(int from, int to, int lock, const std::string &what) {
     std::array<std::string, 6> words{
         "cp", "--archive", "--one-file-system", "--reflink=auto", path_of(from) + "/.", path_of(to)};
     std::array<char *, words.size() + 1> pointers{};
@@ -38,7 +41,7 @@ void copy(int from, int to, const std::string &what) {
         pointers[i] = words[i].data();
     posix_spawn_file_actions_t actions{};
     ::posix_spawn_file_actions_init(&actions);
-    for (const int fd : {from, to})
+    for (const int fd : {from, to, lock})
         ::posix_spawn_file_actions_adddup2(&actions, fd, fd); // no longer closed by exec
     pid_t pid = -1;
     const int code = ::posix_spawnp(&pid, "cp", &actions, nullptr, pointers.data(), environ);
@@ -78,17 +81,23 @@ void instantiate(const std::string &from, const std::string &tree) {
     if (::mkdirat(folder.get(), temporary.c_str(), 0700) < 0 && errno != EEXIST)
         fail_errno("creating the directory {} beside {}", temporary, tree);
     const unique_fd lock = open_in(folder.get(), temporary);
+    // What is written with our rights is written where nobody else can put links.
+    host_path::require_roots(lock.get(), (path.parent_path() / temporary).native());
     if (::flock(lock.get(), LOCK_EX) < 0)
         fail_errno("locking {} beside {}", temporary, tree);
     if (is_there(folder.get(), name))
         return; // another launcher was first
     for (const fs::directory_entry &rest : fs::directory_iterator(path_of(lock.get())))
         fs::remove_all(rest.path()); // of a copy that was cut short
-    copy(source.get(), lock.get(), std::format("copying the template {} to {}", from, tree));
+    if (::mkdirat(lock.get(), copied, 0700) < 0)
+        fail_errno("creating a directory in {} beside {}", temporary, tree);
+    copy(source.get(), open_in(lock.get(), copied).get(), lock.get(),
+         std::format("copying the template {} to {}", from, tree));
     if (::syncfs(lock.get()) < 0)
         fail_errno("writing {} to disk", tree);
-    if (::renameat(folder.get(), temporary.c_str(), folder.get(), name.c_str()) < 0)
+    if (::renameat(lock.get(), copied, folder.get(), name.c_str()) < 0)
         fail_errno("giving {} its name", tree);
+    (void)::unlinkat(folder.get(), temporary.c_str(), AT_REMOVEDIR); // or the next one to come takes it
 }
 
 } // namespace berth::tree_template

@@ -4,12 +4,14 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <format>
 
 #include "base/error.hpp"
 #include "base/host_path.hpp"
+#include "base/same_file.hpp"
 
 namespace berth {
 
@@ -22,16 +24,7 @@ bool is_at(int fd, int parent, const std::string &name) {
     struct stat there{};
     struct stat ours{};
     return ::fstat(fd, &ours) == 0 && ::fstatat(parent, name.c_str(), &there, AT_SYMLINK_NOFOLLOW) == 0
-           && there.st_dev == ours.st_dev && there.st_ino == ours.st_ino;
-}
-
-/// Overlayfs does in it what it likes, with our rights: it is nobody else's.
-void require_ours(int fd, const std::string &path) {
-    struct stat st{};
-    if (::fstat(fd, &st) < 0)
-        fail_errno("looking at {}", path);
-    if (st.st_uid != 0 || (st.st_mode & (S_IRWXG | S_IRWXO)) != 0)
-        fail("{} is there, and not ours: it would have to be root's alone", path);
+           && is_same_file(there, ours);
 }
 
 } // namespace
@@ -54,7 +47,8 @@ WorkFolder::WorkFolder(const std::string &upper) {
             continue; // its last owner removed it meanwhile
         if (!folder)
             fail_errno("opening the directory {}", path.native());
-        require_ours(folder.get(), path.native());
+        // Overlayfs does in it what it likes, with our rights: it is nobody else's.
+        host_path::require_roots(folder.get(), path.native());
         if (::flock(folder.get(), LOCK_EX | LOCK_NB) < 0) {
             if (errno == EWOULDBLOCK)
                 throw Error(std::format("{} is in use by another machine that writes to it", upper), EBUSY);
@@ -71,7 +65,10 @@ WorkFolder::~WorkFolder() {
     if (!lock_ || !is_at(lock_.get(), parent_.get(), name_))
         return;
     std::error_code ignored;
-    fs::remove_all(std::format("/proc/self/fd/{}/{}", parent_.get(), name_), ignored);
+    for (const auto &entry : fs::directory_iterator(std::format("/proc/self/fd/{}", lock_.get()), ignored))
+        fs::remove_all(entry.path(), ignored);
+    // What somebody has put in its place meanwhile stays, unless it is as empty.
+    (void)::unlinkat(parent_.get(), name_.c_str(), AT_REMOVEDIR);
 }
 
 } // namespace berth

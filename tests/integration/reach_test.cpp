@@ -207,6 +207,8 @@ TEST_F(Reach, NobodyAsksPolkitWithoutEnd) {
                     "options-asked"};
     EXPECT_NE(run(ask).status, 0); // polkit runs by now
     succeed({"systemctl", "kill", "--signal=STOP", "polkit.service"});
+    const std::shared_ptr<void> going_on(
+        nullptr, [](void *) { (void)run({"systemctl", "kill", "--signal=CONT", "polkit.service"}); });
     std::vector<std::unique_ptr<Process>> waiting;
     for (int i = 0; i < 40; ++i)
         waiting.push_back(std::make_unique<Process>(ask));

@@ -19,6 +19,8 @@
 #include "support/snapshot.hpp"
 
 using namespace berth::test;
+using testing::AllOf;
+using testing::AnyOf;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
@@ -44,6 +46,13 @@ TEST_F(ReachTree, WhatCoversTheKernelsFilesStaysWhereRootIsTheHosts) {
                 << users << ": " << attack;
         EXPECT_EQ(text_of("/proc/sys/kernel/core_pattern"), before);
     }
+    // Where nothing is locked they work: it is not for want of a program that they do not above.
+    for (const char *attack : {"mount -o remount,bind,rw /proc/sys", "mount -t proc p /mnt",
+                               "mount -o remount,bind,rw /sys", "mount -t sysfs s /mnt"})
+        EXPECT_EQ(inside({"-x", "--private-users=no", "--private-network"},
+                         std::string("mkdir -p /mnt; (") + attack + ") && echo done || true"),
+                  "done")
+            << attack;
 }
 
 TEST_F(ReachTree, CoversBelowProcAndSysStayWithUsersOfItsOwn) {
@@ -58,6 +67,12 @@ TEST_F(ReachTree, CoversBelowProcAndSysStayWithUsersOfItsOwn) {
             inside(options, std::string("mkdir -p /mnt; (") + attack + ") 2>/dev/null && echo done || true"),
             "")
             << attack;
+    // Nothing is locked without users: there they work.
+    Words unlocked = options;
+    unlocked[1] = "--private-users=no";
+    for (const char *attack : {"umount /proc/meminfo", "umount /proc/version", "umount /sys/kernel",
+                               "mount -o remount,bind,rw /proc/version"})
+        EXPECT_EQ(inside(unlocked, std::string("(") + attack + ") && echo done || true"), "done") << attack;
 }
 
 TEST_F(ReachTree, AnotherProcCanBeMountedWhereNothingIsToBeHidden) {
@@ -85,6 +100,8 @@ TEST_F(ReachTree, CoversDoNotComeFromWhereRunLeads) {
         const Words options{"-x", users, "--bind={dir}/shared:/shared", "--inaccessible=/etc/secret"};
         const Outcome outcome =
             try_inside(options, "cat /etc/secret /proc/kallsyms /proc/sys/kernel/random/boot_id");
+        EXPECT_THAT(outcome.out, testing::MatchesRegex("[0-9a-f-]{36}\n")) << "the boot ID alone";
+        EXPECT_NE(outcome.out, text_of("/proc/sys/kernel/random/boot_id"));
         EXPECT_THAT(outcome.out, Not(HasSubstr("attacker"))) << users;
         EXPECT_THAT(outcome.out, Not(HasSubstr("secret\n"))) << users;
         EXPECT_EQ(outcome.status, 0) << outcome.err;
@@ -113,8 +130,10 @@ TEST_F(ReachTree, UnbindingTakesNothingAwayButWhatWasBound) {
     for (const char *place : {"/link", "/kept", "/own", "/", "/proc"}) {
         const Outcome outcome = try_berth({"unbind", "options-bound", place});
         EXPECT_EQ(outcome.status, 1) << place;
-        EXPECT_THAT(outcome.err, HasSubstr(place));
+        EXPECT_THAT(outcome.err, AnyOf(HasSubstr(std::format("is on {} inside the machine", place)),
+                                       HasSubstr(std::format("opening {} in the tree", place))));
     }
+    EXPECT_THAT(machine.exec({"cat", "/proc/mounts"}), HasSubstr(" /own "));
     // What the machine puts on it, or makes of the way there, is not taken for it.
     machine.exec({"mount", "-t", "tmpfs", "t", "/bound"});
     EXPECT_EQ(try_berth({"unbind", "options-bound", "/bound"}).status, 1);
@@ -129,9 +148,7 @@ TEST_F(ReachTree, TheTreeThatIsGivenAwayIsTheOneThatWasLookedAt) {
     fs::create_directory(victim);
     dir.write("victim/file", "of the host\n");
     const fs::path place = dir / "place";
-    fs::rename(tree / "usr", tree / "moved"); // a tree of its own, in a folder that others could write to
-    fs::rename(tree / "moved", tree / "usr");
-    fs::create_directory(place);
+    fs::create_directory(place); // a folder that others could write to
     fs::copy(tree.path(), place / "tree", fs::copy_options::recursive | fs::copy_options::copy_symlinks);
     Process launcher({"env", "BERTH_STOP_AT=opened", "berth", "run", "--quiet", "-P", "--machine=options",
                       "-D", place / "tree", "--private-users=655360", "--private-users-ownership=chown",
@@ -154,7 +171,8 @@ TEST_F(ReachTree, LayersAndUppersAreThoseThatWereLookedAt) {
     const fs::path victim = dir / "victim";
     fs::create_directories(victim / "upper/usr");
     fs::create_directories(victim / "work");
-    fs::copy(tree.path(), place / "tree", fs::copy_options::recursive | fs::copy_options::copy_symlinks);
+    for (const fs::path &copy : {place / "tree", victim}) // which would do as a tree, too
+        fs::copy(tree.path(), copy, fs::copy_options::recursive | fs::copy_options::copy_symlinks);
     ASSERT_EQ(::chown(place.c_str(), 1000, 1000), 0); // whose owner can swap what is in it
     const Snapshot before = snapshot(victim);
     for (const char *users : {"-U", "--private-users=no"})
@@ -208,6 +226,8 @@ TEST_F(ReachTree, WhatTheMachinesRootMayNotReadNobodyIsTold) {
     const Outcome outcome = run(ask);
     EXPECT_THAT(outcome.out + outcome.err, Not(HasSubstr("of-the-host")));
     EXPECT_NE(outcome.status, 0);
+    fs::permissions(dir / "secret", fs::perms::owner_read | fs::perms::others_read);
+    EXPECT_THAT(succeed(ask), HasSubstr("of-the-host")) << "what it may read is told";
 }
 
 TEST_F(ReachTree, RangesOfUsersDoNotBeginAnewAtTheirEnd) {
@@ -247,19 +267,22 @@ TEST_F(ReachTree, DeviceNodesOfATreeAreWorthNothingWithUsersOfItsOwn) {
     succeed({"mknod", "-m", "666", (tree / "zero").native(), "c", "1", "5"});
     fs::create_directories(dir / "layer");
     succeed({"mknod", "-m", "666", (dir / "layer/zero").native(), "c", "1", "5"});
+    succeed({"mknod", "-m", "666", (tree / "usr/own").native(), "c", "1", "5"});
     const std::string read = "head -c1 /zero | wc -c";
     EXPECT_EQ(inside({"-x"}, read), "1") << "the host's root may use what it finds";
+    struct Row {
+        Words options;
+        const char *node;
+    };
     for (const char *users : {"-U", "--private-users=identity", "--private-users=0"})
-        for (const Words &more :
-             {Words{"-x"}, Words{"--read-only"}, Words{"-x", "--overlay-ro={dir}/layer:+/usr:/usr"},
-              Words{"--volatile=yes"}}) {
-            Words options = more;
+        for (const Row &row : {Row{{"-x"}, "/zero"}, Row{{"--read-only"}, "/zero"},
+                               Row{{"-x", "--overlay-ro={dir}/layer:+/usr:/usr"}, "/usr/zero"},
+                               Row{{"--volatile=yes"}, "/usr/own"}}) {
+            Words options = row.options;
             options.emplace_back(users);
-            const bool layered = more.size() > 1;
-            EXPECT_THAT(
-                inside(options, "head -c1 " + std::string(layered ? "/usr/zero" : "/zero") + " 2>&1 || true"),
-                testing::AnyOf(HasSubstr("Permission denied"), HasSubstr("No such file")))
-                << users << " " << more.back();
+            EXPECT_THAT(inside(options, std::string("head -c1 ") + row.node + " 2>&1 || true"),
+                        HasSubstr("Permission denied"))
+                << users << " " << row.options.back();
         }
 }
 
@@ -276,8 +299,9 @@ TEST_F(ReachTree, AnotherMachinesJournalIsNotForWhoClaimsItsId) {
     const bool made = fs::create_directories("/var/log/journal");
     const HostFile secret(journal / "system.journal", "of another machine\n");
     tree.write("etc/machine-id", id + "\n");
-    EXPECT_THAT(inside({"-x", "--private-users=identity"},
-                       "cat " + journal.native() + "/system.journal 2>&1 || true"),
+    const std::string look = "cat " + journal.native() + "/system.journal 2>&1 || true";
+    EXPECT_THAT(inside({"-x", "--private-users=identity"}, look), Not(HasSubstr("of another machine")));
+    EXPECT_THAT(inside({"--private-users=identity", "--link-journal=auto"}, look),
                 Not(HasSubstr("of another machine")));
     fs::remove_all(made ? fs::path("/var/log/journal") : journal);
 }
@@ -293,6 +317,8 @@ TEST_F(ReachTree, LocksAndWorkFoldersAreRemovedWhereTheyWereMade) {
         const Machine machine("options-swapped", {"-D", place / "tree",
                                                   "--overlay=" + (place / "tree/etc").native() + ":"
                                                       + (place / "up").native() + ":/mnt"});
+        EXPECT_TRUE(fs::exists(place / ".#up.berth-work"));
+        EXPECT_TRUE(fs::exists(place / ".#tree.lck"));
         fs::rename(place, dir / "moved");
         fs::create_directory_symlink(victim, place);
     }
@@ -310,6 +336,64 @@ TEST_F(ReachTree, LocksAndWorkFoldersAreRemovedWhereTheyWereMade) {
     EXPECT_THAT(outcome.err, HasSubstr("and not ours"));
 }
 
+TEST_F(ReachTree, UppersAndWorkFoldersInFoldersOfOthersAreThoseThatAreThere) {
+    const fs::path place = dir / "place";
+    const fs::path victim = dir / "victim";
+    fs::create_directories(place / "up");
+    fs::create_directories(victim / "work");
+    ASSERT_EQ(::chown(place.c_str(), 1000, 1000),
+              0); // its own path is fixed, and yet all in it is its owner's
+    const Snapshot before = snapshot(victim);
+    for (const char *users : {"-U", "--private-users=no"})
+        for (const char *what : {"up", ".#up.berth-work"}) {
+            Process launcher({"env", "BERTH_STOP_AT=locked", "berth", "run", "--quiet", "-P",
+                              "--machine=options", "-D", tree.path(), "-x", users,
+                              "--overlay=/etc:" + (place / "up").native() + ":/mnt", "touch",
+                              "/mnt/written"});
+            ASSERT_TRUE(eventually([&] {
+                return text_of(std::format("/proc/{}/stat", launcher.pid())).contains(") T ");
+            })) << "the build has no hooks";
+            const bool there = fs::exists(place / what);
+            if (there)
+                fs::rename(place / what, place / "former");
+            fs::create_symlink(victim, place / what);
+            launcher.send_signal(SIGCONT);
+            EXPECT_EQ(launcher.wait(), 1) << what;
+            EXPECT_THAT(launcher.err(), HasSubstr(what)) << users;
+            EXPECT_THAT(differences(before, snapshot(victim)), IsEmpty());
+            fs::remove(place / what);
+            if (there)
+                fs::rename(place / "former", place / what);
+        }
+    // Left alone, it works there.
+    succeed({"berth", "run", "--quiet", "-P", "--machine=options", "-D", tree.path(), "-x",
+             "--overlay=/etc:" + (place / "up").native() + ":/mnt", "touch", "/mnt/written"});
+    EXPECT_TRUE(fs::exists(place / "up/written"));
+}
+
+TEST_F(ReachTree, ATemplateIsCopiedWhereNobodyElseCanPutLinks) {
+    fs::create_directory(dir / ".#made.berth");
+    ASSERT_EQ(::chown((dir / ".#made.berth").c_str(), 1000, 1000), 0);
+    dir.write(".#made.berth/file", "another's\n");
+    const Words make{"berth",
+                     "run",
+                     "--quiet",
+                     "-P",
+                     "--machine=options",
+                     "-D",
+                     dir / "made",
+                     "--template=" + tree.path().native(),
+                     "true"};
+    const Outcome outcome = run(make);
+    EXPECT_EQ(outcome.status, 1);
+    EXPECT_THAT(outcome.err, AllOf(HasSubstr(".#made.berth"), HasSubstr("and not ours")));
+    EXPECT_EQ(text_of(dir / ".#made.berth/file"), "another's\n");
+    fs::remove_all(dir / ".#made.berth");
+    succeed(make);
+    EXPECT_FALSE(fs::exists(dir / ".#made.berth"));
+    EXPECT_EQ(owner_of(dir / "made"), owner_of(tree.path()));
+}
+
 TEST_F(ReachTree, WhatAMachineSaysSteersNoTerminal) {
     tree.write(
         "etc/passwd",
@@ -322,7 +406,7 @@ TEST_F(ReachTree, WhatAMachineSaysSteersNoTerminal) {
 }
 
 TEST_F(ReachTree, WhatOnlyRootOfTheHostMayReadOfTheKernelIsHiddenFromOneWhoIs) {
-    EXPECT_EQ(inside({"-x", "--private-users=identity"},
-                     "cat /proc/slabinfo /proc/vmallocinfo /proc/pagetypeinfo 2>/dev/null | wc -c"),
-              "0");
+    const std::string look = "cat /proc/slabinfo /proc/vmallocinfo /proc/pagetypeinfo 2>/dev/null | wc -c";
+    EXPECT_EQ(inside({"-x", "--private-users=identity"}, look), "0");
+    EXPECT_NE(inside({"-x", "--private-users=no"}, look), "0") << "there is nothing to hide";
 }

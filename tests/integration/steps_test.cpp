@@ -169,7 +169,7 @@ TEST_F(KilledAmidst, ACopyOfATemplateIsNotJoinedByAnother) {
     Process first(words);
     const pid_t cp = copier_of(first.pid());
     const fs::path copy = dir / ".#made.berth";
-    ASSERT_TRUE(eventually([&] { return fs::exists(copy / "many"); }));
+    ASSERT_TRUE(eventually([&] { return fs::exists(copy / "tree/many"); }));
     ASSERT_EQ(::kill(cp, SIGSTOP), 0);
     first.send_signal(SIGKILL);
     EXPECT_EQ(first.wait(), 128 + SIGKILL);
