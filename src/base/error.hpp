@@ -3,10 +3,11 @@
 #pragma once
 
 #include <cerrno>
-#include <format>
 #include <stdexcept>
 #include <string>
-#include <utility>
+#include <string_view>
+
+#include "base/format.hpp"
 
 namespace berth {
 
@@ -26,21 +27,23 @@ private:
 [[nodiscard]] std::string errno_text(int code);
 
 /// Throws an Error without an errno: for bad input.
-template <class... Args> [[noreturn]] void fail(std::format_string<Args...> fmt, Args &&...args) {
-    throw Error(std::format(fmt, std::forward<Args>(args)...));
+[[noreturn]] void vfail(std::string_view text, std::format_args args);
+template <class... Args> [[noreturn]] void fail(std::format_string<Args...> text, Args &&...args) {
+    vfail(text.get(), std::make_format_args(args...));
 }
 
 /// Throws an Error that ends in the text of `code`.
 /// The message says what was being done: "opening /etc/berth/a.toml".
+[[noreturn]] void vfail_code(int code, std::string_view text, std::format_args args);
 template <class... Args>
-[[noreturn]] void fail_code(int code, std::format_string<Args...> fmt, Args &&...args) {
-    throw Error(std::format(fmt, std::forward<Args>(args)...) + ": " + errno_text(code), code);
+[[noreturn]] void fail_code(int code, std::format_string<Args...> text, Args &&...args) {
+    vfail_code(code, text.get(), std::make_format_args(args...));
 }
 
 /// As fail_code(), with errno as it is on entry.
-template <class... Args> [[noreturn]] void fail_errno(std::format_string<Args...> fmt, Args &&...args) {
+template <class... Args> [[noreturn]] void fail_errno(std::format_string<Args...> text, Args &&...args) {
     const int code = errno;
-    fail_code(code, fmt, std::forward<Args>(args)...);
+    vfail_code(code, text.get(), std::make_format_args(args...));
 }
 
 } // namespace berth

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "base/first_process.hpp"
 
-#include <format>
 #include <string>
 #include <thread>
 
@@ -21,7 +20,7 @@ constexpr unsigned long forked_only = 0x40; // PF_FORKNOEXEC of the kernel's sch
 
 /// True for a fork of the launcher. A machine cannot pretend: what it runs has been executed.
 bool is_launcher(pid_t pid) {
-    const proc_stat::Fields fields(read_file(std::format("/proc/{}/stat", pid)));
+    const proc_stat::Fields fields(read_file(berth::format("/proc/{}/stat", pid)));
     if (fields.text(proc_stat::flags).empty())
         fail("/proc/{}/stat is not as proc_pid_stat(5) has it", pid);
     return (fields.number(proc_stat::flags) & forked_only) != 0 && fields.name() == launcher_name;

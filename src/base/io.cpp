@@ -108,4 +108,8 @@ void write_control(const std::filesystem::path &path, std::string_view data) {
         fail_errno("writing \"{}\" to {}", data, path.native());
 }
 
+std::string descriptor_path(int fd) {
+    return berth::format("/proc/self/fd/{}", fd);
+}
+
 } // namespace berth

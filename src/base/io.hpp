@@ -14,6 +14,9 @@
 
 namespace berth {
 
+/// A path that leads to what `fd` is open on (proc_pid_fd(5)).
+[[nodiscard]] std::string descriptor_path(int fd);
+
 /// Files larger than this are refused by read_file() and friends; none we read comes near it.
 inline constexpr std::size_t max_file_size = 16U * 1024 * 1024;
 

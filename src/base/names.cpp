@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cctype>
 #include <cstdint>
-#include <format>
 
 #include "base/error.hpp"
 
@@ -80,7 +79,7 @@ std::string unit_escape(std::string_view text) {
         else if (plain(c) || c == ':' || c == '_' || (c == '.' && i != 0))
             out.push_back(c);
         else
-            out += std::format("\\x{:02x}", static_cast<std::uint8_t>(c));
+            out += berth::format("\\x{:02x}", static_cast<std::uint8_t>(c));
     }
     return out;
 }
@@ -101,7 +100,7 @@ std::string c_escape(std::string_view text) {
         case '\'': out += "\\'"; break;
         default:
             if (static_cast<unsigned char>(c) < ' ' || c == 0x7f)
-                out += std::format("\\x{:02x}", static_cast<std::uint8_t>(c));
+                out += berth::format("\\x{:02x}", static_cast<std::uint8_t>(c));
             else
                 out.push_back(c);
         }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "base/parse.hpp"
+#include "base/format.hpp"
 
 #include <signal.h>
 #include <string.h>
@@ -9,7 +10,6 @@
 #include <array>
 #include <charconv>
 #include <cmath>
-#include <format>
 #include <numeric>
 
 namespace berth {
@@ -169,8 +169,8 @@ std::optional<std::string> parse_id128(std::string_view text) {
 }
 
 std::string uuid_of(std::string_view id) {
-    return std::format("{}-{}-{}-{}-{}", id.substr(0, 8), id.substr(8, 4), id.substr(12, 4), id.substr(16, 4),
-                       id.substr(20));
+    return berth::format("{}-{}-{}-{}-{}", id.substr(0, 8), id.substr(8, 4), id.substr(12, 4),
+                         id.substr(16, 4), id.substr(20));
 }
 
 std::vector<std::string> split(std::string_view text, char separator) {

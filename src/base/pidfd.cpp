@@ -12,7 +12,6 @@ extern "C" { // glibc 2.41 does not say so itself
 #include <sys/wait.h>
 
 #include <cstdlib>
-#include <format>
 
 #include "base/error.hpp"
 #include "base/io.hpp"
@@ -27,7 +26,7 @@ unique_fd open(pid_t pid) {
 }
 
 pid_t pid_of(int fd) {
-    const std::string info = read_file(std::format("/proc/self/fdinfo/{}", fd));
+    const std::string info = read_file(berth::format("/proc/self/fdinfo/{}", fd));
     const auto at = info.find("\nPid:");
     if (at == std::string::npos)
         fail("descriptor {} is not a pidfd", fd);

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "base/printable.hpp"
 
-#include <format>
-
+#include "base/format.hpp"
 #include "base/utf8.hpp"
 
 namespace berth {
@@ -38,9 +37,9 @@ std::string printable(std::string_view text) {
             length = character ? character->length : 1;
             const auto byte = static_cast<unsigned char>(text.front());
             if (!character || (byte < 0x20 && byte != '\t') || byte == 0x7f)
-                clean += std::format("\\x{:02x}", byte);
+                clean += berth::format("\\x{:02x}", byte);
             else if (steers(character->code))
-                clean += std::format("\\u{:04x}", static_cast<unsigned>(character->code));
+                clean += berth::format("\\u{:04x}", static_cast<unsigned>(character->code));
             else
                 clean += text.substr(0, length);
         }

@@ -9,7 +9,6 @@
 #include <array>
 #include <climits>
 #include <filesystem>
-#include <format>
 
 #include "base/error.hpp"
 #include "base/io.hpp"
@@ -102,8 +101,7 @@ std::optional<std::string> read_file(int root, std::string_view path, std::size_
         fail_errno("looking at {} in the tree", path);
     if (!S_ISREG(st.st_mode))
         fail("{} in the tree is not a regular file", path);
-    const unique_fd fd(
-        ::open(std::format("/proc/self/fd/{}", handle.get()).c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+    const unique_fd fd(::open(descriptor_path(handle.get()).c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
     if (!fd)
         fail_errno("opening {} in the tree", path);
     return read_all(fd.get(), path, limit);

@@ -4,8 +4,8 @@
 #include <fcntl.h>
 
 #include "base/error.hpp"
-#include "berth/explain.hpp"
-#include "systemd/handles.hpp"
+#include "base/systemd_handles.hpp"
+#include "cli/explain.hpp"
 
 namespace berth::cli {
 

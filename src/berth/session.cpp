@@ -12,9 +12,9 @@
 
 #include "base/error.hpp"
 #include "base/pidfd.hpp"
-#include "berth/style.hpp"
-#include "runtime/terminal.hpp"
-#include "runtime/terminal_relay.hpp"
+#include "cli/style.hpp"
+#include "console/terminal.hpp"
+#include "console/terminal_relay.hpp"
 
 namespace berth::cli {
 
@@ -75,10 +75,10 @@ public:
 private:
     /// With a pty, stderr that leads elsewhere than to our terminal stays there, unless a pty for all was
     /// asked for.
-    [[nodiscard]] join::Stdio stdio(Terminal mode) const {
+    [[nodiscard]] entering::Stdio stdio(Terminal mode) const {
         if (mode == Terminal::none)
-            return relay_ ? join::Stdio{.terminal = relay_->slave(), .replaced = relay_->ends()}
-                          : join::Stdio{};
+            return relay_ ? entering::Stdio{.terminal = relay_->slave(), .replaced = relay_->ends()}
+                          : entering::Stdio{};
         const int slave = pty_.slave.get();
         const bool errors = mode == Terminal::all || ::isatty(STDERR_FILENO) == 1;
         return {.terminal = slave, .replaced = {slave, slave, errors ? slave : -1}};
@@ -170,7 +170,7 @@ private:
 
 Start joining(const join::Target &target, const join::Command &command) {
     return {.open_pty = [&target] { return join::open_pty(target); },
-            .start = [&](const join::Stdio &stdio) { return join::start(target, command, stdio); },
+            .start = [&](const entering::Stdio &stdio) { return join::start(target, command, stdio); },
             .is_ours = target.namespaces == 0};
 }
 
@@ -181,7 +181,7 @@ Terminal usual_terminal() {
 int run_session(const Start &start, Terminal mode) {
     try {
         return Session().run(start, mode);
-    } catch (const join::StartError &error) {
+    } catch (const entering::StartError &error) {
         style::complain(error.what());
         return error.exit_code();
     }

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <functional>
 
-#include "runtime/join.hpp"
+#include "join/join.hpp"
 
 namespace berth::cli {
 
@@ -22,7 +22,7 @@ enum class Terminal : std::uint8_t {
 /// How a command comes into being.
 struct Start {
     std::function<terminal::Pty()> open_pty;
-    std::function<join::Process(const join::Stdio &)> start;
+    std::function<join::Process(const entering::Stdio &)> start;
     bool is_ours = false; ///< no machine's: our own terminal is handed to it
 };
 

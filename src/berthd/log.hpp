@@ -3,14 +3,14 @@
 #pragma once
 
 #include <cstdio>
-#include <format>
-#include <print>
 #include <utility>
+
+#include "base/format.hpp"
 
 namespace berth::log {
 
 template <class... Args> void warning(std::format_string<Args...> fmt, Args &&...args) {
-    std::println(stderr, "<4>{}", std::format(fmt, std::forward<Args>(args)...));
+    std::fputs(("<4>" + berth::format(fmt, std::forward<Args>(args)...) + "\n").c_str(), stderr);
 }
 
 } // namespace berth::log

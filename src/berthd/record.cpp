@@ -2,7 +2,6 @@
 #include "berthd/record.hpp"
 
 #include <array>
-#include <format>
 #include <limits>
 #include <set>
 
@@ -16,7 +15,7 @@ namespace {
 
 void append(std::string &text, std::string_view key, std::string_view value) {
     if (!value.empty())
-        text += std::format("{}={}\n", key, c_escape(value));
+        text += berth::format("{}={}\n", key, c_escape(value));
 }
 
 std::uint64_t number(std::string_view value) {
@@ -65,7 +64,7 @@ std::vector<std::int32_t> indices(std::string_view value) {
 std::string text_of(const std::vector<std::int32_t> &interfaces) {
     std::string text;
     for (const std::int32_t index : interfaces)
-        text += std::format("{}{}", text.empty() ? "" : " ", index);
+        text += berth::format("{}{}", text.empty() ? "" : " ", index);
     return text;
 }
 
@@ -116,7 +115,7 @@ std::string public_text(const Record &record) {
 }
 
 std::string private_text(const Record &record) {
-    return public_text(record) + std::format("OWN_UNIT={:d}\n", record.own_unit);
+    return public_text(record) + berth::format("OWN_UNIT={:d}\n", record.own_unit);
 }
 
 Record parse_record(std::string_view text, std::string_view file) {

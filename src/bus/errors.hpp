@@ -5,8 +5,9 @@
 #include <sdbus-c++/Error.h>
 
 #include <exception>
-#include <format>
 #include <utility>
+
+#include "base/format.hpp"
 
 namespace berth::bus_error {
 
@@ -27,7 +28,7 @@ inline constexpr const char *failed = "org.freedesktop.DBus.Error.Failed";
 /// An error to answer with. The message names the machine or unit that it is about.
 template <class... Args>
 [[nodiscard]] sdbus::Error make(const char *name, std::format_string<Args...> fmt, Args &&...args) {
-    return {sdbus::Error::Name(name), std::format(fmt, std::forward<Args>(args)...)};
+    return {sdbus::Error::Name(name), berth::format(fmt, std::forward<Args>(args)...)};
 }
 
 /// Any exception as a bus error: its own name if it has one, else the name for its errno.

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <functional>
 
-#include "systemd/handles.hpp"
+#include "base/systemd_handles.hpp"
 
 namespace berth {
 

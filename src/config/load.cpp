@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "config/load.hpp"
+#include "base/format.hpp"
 
 #include <algorithm>
 #include <array>
-#include <format>
 #include <iterator>
 
 namespace berth {
@@ -80,10 +80,10 @@ std::vector<Assignment> effective(std::vector<Assignment> command_line, const st
         std::erase_if(from_file, [&](const Assignment &assignment) {
             if (!needs_trust(assignment))
                 return false;
-            warn(
-                std::format("{} is ignored: a file beside an image may not set it; move the file to {}",
-                            assignment.origin.text,
-                            file->format == ConfigFile::Format::toml ? "/etc/berth" : "/etc/systemd/nspawn"));
+            warn(berth::format("{} is ignored: a file beside an image may not set it; move the file to {}",
+                               assignment.origin.text,
+                               file->format == ConfigFile::Format::toml ? "/etc/berth"
+                                                                        : "/etc/systemd/nspawn"));
             return true;
         });
     if (use == UseFiles::override) {

@@ -2,7 +2,6 @@
 #include "config/nspawn_reader.hpp"
 
 #include <algorithm>
-#include <format>
 
 #include "base/error.hpp"
 #include "base/names.hpp"
@@ -84,7 +83,7 @@ public:
     }
 
 private:
-    [[nodiscard]] std::string at(std::size_t line) const { return std::format("{}:{}", name_, line); }
+    [[nodiscard]] std::string at(std::size_t line) const { return berth::format("{}:{}", name_, line); }
 
     void read_line(std::string_view line, std::size_t number) {
         if (line.empty())
@@ -123,7 +122,7 @@ private:
         }
         const auto near = nearest(key, known);
         fail("{}: unknown setting {}= in [{}]{}", at(number), key, section_,
-             near ? std::format("; did you mean {}=?", *near) : "");
+             near ? berth::format("; did you mean {}=?", *near) : "");
     }
 
     void assign(std::string_view key, std::string_view value, std::size_t number) {
@@ -136,7 +135,7 @@ private:
             value = !chown ? "" : *chown ? "chown" : "off";
         }
         const Setting &setting = find(key, number);
-        const Origin origin{std::format("{}: {}=", at(number), key)};
+        const Origin origin{berth::format("{}: {}=", at(number), key)};
         if (value.empty()) {
             std::erase_if(found_, [&](const Assignment &old) { return old.setting == &setting; });
             return;

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "config/settings.hpp"
 
-#include <format>
-
 #include "base/error.hpp"
 #include "config/settings_tables.hpp"
 
@@ -33,7 +31,7 @@ const Setting *find_option(std::string_view option) {
 
 std::string setting_name(const Setting &setting) {
     return setting.key.empty() ? "--" + std::string(setting.option)
-                               : std::format("{}.{}", setting.section, setting.key);
+                               : berth::format("{}.{}", setting.section, setting.key);
 }
 
 void apply(MachineConfig &config, std::span<const Assignment> assignments) {

@@ -2,7 +2,6 @@
 #include "config/toml_reader.hpp"
 
 #include <algorithm>
-#include <format>
 #include <set>
 
 #define TOML_HEADER_ONLY 1
@@ -44,12 +43,12 @@ private:
     };
 
     [[nodiscard]] std::string at(const toml::source_region &region) const {
-        return std::format("{}:{}:{}", name_, region.begin.line, region.begin.column);
+        return berth::format("{}:{}:{}", name_, region.begin.line, region.begin.column);
     }
 
     [[nodiscard]] static std::string hint(std::string_view word, const std::vector<std::string_view> &known) {
         const auto near = nearest(word, known);
-        return near ? std::format("; did you mean \"{}\"?", *near) : "";
+        return near ? berth::format("; did you mean \"{}\"?", *near) : "";
     }
 
     void read_section(const toml::key &key, const toml::node &node) {
@@ -102,7 +101,7 @@ private:
     void read_mapping(const Setting &setting, const toml::node &node) {
         if (const auto *table = node.as_table()) {
             for (auto &&[key, value] : *table)
-                add(setting, std::format("{}={}", key.str(), text_of(setting, value)), value);
+                add(setting, berth::format("{}={}", key.str(), text_of(setting, value)), value);
             return;
         }
         read_list(setting, node);
@@ -136,7 +135,7 @@ private:
         found_.push_back({node.source().begin.line,
                           Assignment{.setting = &setting,
                                      .value = std::move(value),
-                                     .origin = {std::format("{}: {}", at(node.source()), setting.key)}}});
+                                     .origin = {berth::format("{}: {}", at(node.source()), setting.key)}}});
     }
 
     const std::string &name_;

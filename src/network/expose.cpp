@@ -74,9 +74,10 @@ private:
             if (!is_on(ipv4_forwarding))
                 write_control(ipv4_forwarding, "1");
         } catch (const Error &error) {
-            warn(request_.log, std::format("the host does not forward IPv4, and so other hosts do not reach "
-                                           "the ports of machine {}: {}",
-                                           request_.machine, error.what()));
+            warn(request_.log,
+                 berth::format("the host does not forward IPv4, and so other hosts do not reach "
+                               "the ports of machine {}: {}",
+                               request_.machine, error.what()));
         }
     }
 
@@ -161,18 +162,18 @@ private:
         if (told_of_ || !doubt_) // once: what addresses a machine takes is its own affair
             return;
         told_of_ = doubt_;
-        warn(
-            request_.log,
-            std::format("no port is forwarded to {}: the host has no route to that address through the links "
-                        "of machine {}; give its end of them an address of the same network",
-                        doubt_->text(), request_.machine));
+        warn(request_.log,
+             berth::format(
+                 "no port is forwarded to {}: the host has no route to that address through the links "
+                 "of machine {}; give its end of them an address of the same network",
+                 doubt_->text(), request_.machine));
     }
 
     void tell_of_ipv6() {
         if (std::exchange(told_of_ipv6_, true))
             return;
         warn(request_.log,
-             std::format(
+             berth::format(
                  "the host does not forward IPv6, and so only itself reaches the ports of machine {} by "
                  "it: set net.ipv6.conf.all.forwarding=1 if other hosts shall",
                  request_.machine));

@@ -2,8 +2,8 @@
 #include "network/ownership.hpp"
 
 #include <filesystem>
-#include <format>
 
+#include "base/format.hpp"
 #include "base/io.hpp"
 #include "base/names.hpp"
 #include "base/parse.hpp"
@@ -13,7 +13,7 @@ namespace berth::network {
 namespace fs = std::filesystem;
 
 std::string alias_of(const Owner &owner) {
-    return std::format("berth {} {}", owner.machine, owner.netns);
+    return berth::format("berth {} {}", owner.machine, owner.netns);
 }
 
 std::optional<Owner> owner_in(std::string_view alias) {
@@ -27,7 +27,7 @@ std::optional<Owner> owner_in(std::string_view alias) {
 }
 
 bool namespace_in_use(std::uint64_t netns) {
-    const std::string shown = std::format("net:[{}]", netns);
+    const std::string shown = berth::format("net:[{}]", netns);
     for (const auto &entry : fs::directory_iterator("/proc")) {
         if (!parse_unsigned(entry.path().filename().native()))
             continue;

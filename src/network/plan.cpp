@@ -4,15 +4,12 @@
 #include <algorithm>
 #include <functional>
 
-#include <nlohmann/json.hpp>
-
 #include "base/error.hpp"
+#include "base/json.hpp"
 #include "base/names.hpp"
 #include "network/names.hpp"
 
 namespace berth::network {
-
-using nlohmann::json;
 
 namespace {
 
@@ -28,28 +25,28 @@ void require_inside(std::string_view name) {
         require_name(name, "a link in the machine");
 }
 
-json moved_json(const std::vector<Moved> &moved) {
-    json list = json::array();
+Json moved_json(const std::vector<Moved> &moved) {
+    Json list = Json::array();
     for (const Moved &one : moved)
         list.push_back({one.name, one.index});
     return list;
 }
 
-std::vector<Moved> moved_from(const json &list) {
+std::vector<Moved> moved_from(const Json &list) {
     std::vector<Moved> moved;
-    for (const json &one : list)
+    for (const Json &one : list)
         moved.push_back({.name = one.at(0), .index = one.at(1)});
     return moved;
 }
 
-std::uint16_t port_number(const json &number) {
+std::uint16_t port_number(const Json &number) {
     const auto wide = number.get<std::int64_t>();
     if (wide < 1 || wide > UINT16_MAX)
         fail("{} is no port number: ports go from 1 to 65535", wide);
     return static_cast<std::uint16_t>(wide);
 }
 
-Port port_from(const json &object) {
+Port port_from(const Json &object) {
     Port port;
     const auto protocol = object.at("protocol").get<std::string>();
     if (protocol != "tcp" && protocol != "udp")
@@ -63,8 +60,8 @@ Port port_from(const json &object) {
 /// Runs `read` on the JSON in `text`, with the library's errors turned into ours.
 template <class Read> auto reading(std::string_view text, std::string_view what, Read read) {
     try {
-        return read(json::parse(text));
-    } catch (const json::exception &error) {
+        return read(parse_json(text));
+    } catch (const Json::exception &error) {
         fail("reading {}: {}", what, error.what());
     }
 }
@@ -99,7 +96,7 @@ void check(const Plan &plan) {
             fail("port {} of the host is forwarded twice: leave one of them out", at->host);
 }
 
-void to_json(json &object, const Plan &plan) {
+void to_json(Json &object, const Plan &plan) {
     object = {{"veth", plan.veth},
               {"bridge", plan.bridge},
               {"zone", plan.zone},
@@ -107,14 +104,14 @@ void to_json(json &object, const Plan &plan) {
               {"interfaces", plan.interfaces},
               {"macvlan", plan.macvlan},
               {"ipvlan", plan.ipvlan},
-              {"ports", json::array()}};
+              {"ports", Json::array()}};
     for (const Port &port : plan.ports)
         object["ports"].push_back({{"protocol", port.protocol == Port::Protocol::tcp ? "tcp" : "udp"},
                                    {"host", port.host},
                                    {"machine", port.machine}});
 }
 
-void from_json(const json &object, Plan &plan) {
+void from_json(const Json &object, Plan &plan) {
     const Plan none;
     plan.veth = object.value("veth", false);
     plan.bridge = object.value("bridge", std::string());
@@ -129,25 +126,25 @@ void from_json(const json &object, Plan &plan) {
 }
 
 std::string request_text(const Request &request) {
-    json object = request.plan;
+    Json object = request.plan;
     object["machine"] = request.machine;
     object["netns"] = request.netns;
     object["log"] = request.log;
     object["moved"] = moved_json(request.moved);
-    return object.dump();
+    return json_text(object);
 }
 
 std::string links_text(const Links &links) {
-    return json({{"interfaces", links.interfaces}, {"moved", moved_json(links.moved)}}).dump();
+    return json_text({{"interfaces", links.interfaces}, {"moved", moved_json(links.moved)}});
 }
 
 Request parse_request(std::string_view text) {
-    Request request = reading(text, "the request for a network", [](const json &object) {
+    Request request = reading(text, "the request for a network", [](const Json &object) {
         return Request{.machine = object.at("machine"),
                        .netns = object.at("netns"),
                        .log = object.value("log", 2),
                        .plan = object.get<Plan>(),
-                       .moved = moved_from(object.value("moved", json::array()))};
+                       .moved = moved_from(object.value("moved", Json::array()))};
     });
     require_machine_name(request.machine);
     check(request.plan);
@@ -155,7 +152,7 @@ Request parse_request(std::string_view text) {
 }
 
 Links parse_links(std::string_view text) {
-    return reading(text, "what berth-network has set up", [](const json &object) {
+    return reading(text, "what berth-network has set up", [](const Json &object) {
         return Links{.interfaces = object.at("interfaces"), .moved = moved_from(object.at("moved"))};
     });
 }

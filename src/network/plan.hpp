@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include <nlohmann/json_fwd.hpp>
+#include "base/json_fwd.hpp"
 
 namespace berth::network {
 
@@ -73,8 +73,8 @@ struct Request {
     std::vector<Moved> moved; ///< for release
 };
 
-void to_json(nlohmann::json &object, const Plan &plan);
-void from_json(const nlohmann::json &object, Plan &plan);
+void to_json(Json &object, const Plan &plan);
+void from_json(const Json &object, Plan &plan);
 
 [[nodiscard]] std::string request_text(const Request &request);
 [[nodiscard]] std::string links_text(const Links &links);

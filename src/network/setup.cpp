@@ -4,7 +4,6 @@
 #include <net/if.h>
 
 #include <cerrno>
-#include <format>
 #include <functional>
 #include <ranges>
 #include <string>
@@ -114,8 +113,8 @@ private:
         make_way(veth.host, veth.host_mac);
         if (name != veth.host)
             make_way(name, veth.host_mac);
-        const std::string what = std::format("the link between {} on the host and {} in machine {}",
-                                             veth.host, inside, request_.machine);
+        const std::string what = berth::format("the link between {} on the host and {} in machine {}",
+                                               veth.host, inside, request_.machine);
         if (const int code = add_veth(host_, veth, request_.netns); code != 0)
             refuse(code, "veth", what);
         const int index = index_of(host_, veth.host, what);
@@ -176,7 +175,7 @@ private:
         const Link link = interface_of_host(host);
         const std::string name = inside.empty() ? link.name : inside;
         const std::string what =
-            std::format("moving the interface {} into machine {} as {}", host, request_.machine, name);
+            berth::format("moving the interface {} into machine {} as {}", host, request_.machine, name);
         const int code = move_link(host_, link.index, request_.netns, name);
         if (code == EINVAL)
             fail_code(code, "{}: the kernel keeps interfaces of this kind where they are", what);
@@ -198,7 +197,7 @@ private:
     void put_on_top(const std::string &host, const std::string &name, std::string_view kind) {
         const Link below = interface_of_host(host);
         const std::string what =
-            std::format("the {} link {} on {} for machine {}", kind, name, host, request_.machine);
+            berth::format("the {} link {} on {} for machine {}", kind, name, host, request_.machine);
         const Mac mac = stable_mac(host_id_, request_.machine, name, Side::machine);
         const int code = kind == "macvlan" ? add_macvlan(host_, below.index, name, mac, request_.netns)
                                            : add_ipvlan(host_, below.index, name, request_.netns);

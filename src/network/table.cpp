@@ -2,7 +2,6 @@
 #include "network/table.hpp"
 
 #include <array>
-#include <format>
 #include <new>
 #include <string>
 #include <tuple>
@@ -22,20 +21,21 @@ std::string rule(std::string_view table, std::string_view chain, const Port &por
     // What is sent to an address that is good on one link only could not be sent on to another.
     const auto [family, unless, to] =
         address.family == AF_INET
-            ? std::tuple("ip", "127.0.0.0/8", std::format("{}:{}", address.text(), port.machine))
-            : std::tuple("ip6", "{ ::1, fe80::/10 }", std::format("[{}]:{}", address.text(), port.machine));
-    return std::format("add rule inet {} {} {} daddr != {} fib daddr type local {} dport {} dnat {} to {}\n",
-                       table, chain, family, unless, protocol, port.host, family, to);
+            ? std::tuple("ip", "127.0.0.0/8", berth::format("{}:{}", address.text(), port.machine))
+            : std::tuple("ip6", "{ ::1, fe80::/10 }", berth::format("[{}]:{}", address.text(), port.machine));
+    return berth::format(
+        "add rule inet {} {} {} daddr != {} fib daddr type local {} dport {} dnat {} to {}\n", table, chain,
+        family, unless, protocol, port.host, family, to);
 }
 
 } // namespace
 
 std::string table_commands(std::string_view name, const std::vector<Port> &ports, const Target &target) {
-    std::string commands = std::format("add table inet {} {{ flags owner; }}\n", name);
+    std::string commands = berth::format("add table inet {} {{ flags owner; }}\n", name);
     for (const std::string_view chain : chains) {
-        commands += std::format("add chain inet {} {} {{ type nat hook {} priority -100; }}\n"
-                                "flush chain inet {} {}\n",
-                                name, chain, chain, name, chain);
+        commands += berth::format("add chain inet {} {} {{ type nat hook {} priority -100; }}\n"
+                                  "flush chain inet {} {}\n",
+                                  name, chain, chain, name, chain);
         for (const auto *const address : {&target.ipv4, &target.ipv6})
             for (const Port &port : ports)
                 if (*address)
@@ -45,19 +45,19 @@ std::string table_commands(std::string_view name, const std::vector<Port> &ports
 }
 
 Table::Table(std::string_view machine, std::vector<Port> ports)
-    : name_(std::format("berth-{}", machine)), ports_(std::move(ports)),
+    : name_(berth::format("berth-{}", machine)), ports_(std::move(ports)),
       context_(::nft_ctx_new(NFT_CTX_DEFAULT)) {
     if (!context_ || ::nft_ctx_buffer_error(context_.get()) != 0
         || ::nft_ctx_buffer_output(context_.get()) != 0)
         throw std::bad_alloc();
-    run(std::format("create table inet {} {{ flags owner; }}", name_),
-        std::format("making the nftables table {} for the ports of machine {}", name_, machine));
+    run(berth::format("create table inet {} {{ flags owner; }}", name_),
+        berth::format("making the nftables table {} for the ports of machine {}", name_, machine));
     aim({});
 }
 
 void Table::aim(const Target &target) {
     run(table_commands(name_, ports_, target),
-        std::format("forwarding ports by the nftables table {}", name_));
+        berth::format("forwarding ports by the nftables table {}", name_));
 }
 
 void Table::run(const std::string &commands, std::string_view doing) {

@@ -14,9 +14,9 @@
 #include "base/printable.hpp"
 #include "build.hpp"
 #include "config/load.hpp"
+#include "kernel/capabilities.hpp"
+#include "launch/launcher.hpp"
 #include "run/options.hpp"
-#include "runtime/capabilities.hpp"
-#include "runtime/launcher.hpp"
 
 namespace {
 

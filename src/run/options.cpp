@@ -4,7 +4,6 @@
 #include <getopt.h>
 
 #include <filesystem>
-#include <format>
 
 #include "base/error.hpp"
 #include "base/parse.hpp"
@@ -102,7 +101,7 @@ bool take_alias(RunOptions &options, int value) {
             for (const auto &[option, text] : alias.meaning)
                 options.assignments.push_back({.setting = find_option(option),
                                                .value = text,
-                                               .origin = {std::format("--{}={}", option, text)}});
+                                               .origin = {berth::format("--{}={}", option, text)}});
             return true;
         }
     }
@@ -136,7 +135,7 @@ std::string as_given(const Setting &setting, const char *text) {
     name = name.substr(0, name.find('='));
     const auto near = nearest(name, known);
     fail("unknown option {}{}; see berth run --help", word,
-         near ? std::format(", did you mean --{}?", *near) : "");
+         near ? berth::format(", did you mean --{}?", *near) : "");
 }
 
 void take_own(RunOptions &options, int value) {
@@ -216,8 +215,8 @@ namespace {
 
 void add_line(std::string &text, char letter, const std::string &name, std::string_view help) {
     constexpr std::size_t column = 26;
-    text += std::format("  {} {:<{}} {}{}\n", letter != 0 ? std::format("-{}", letter) : "  ", name, column,
-                        name.size() > column ? "\n" + std::string(column + 6, ' ') : "", help);
+    text += berth::format("  {} {:<{}} {}{}\n", letter != 0 ? berth::format("-{}", letter) : "  ", name,
+                          column, name.size() > column ? "\n" + std::string(column + 6, ' ') : "", help);
 }
 
 } // namespace

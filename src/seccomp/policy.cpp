@@ -5,7 +5,6 @@
 
 #include <array>
 #include <cerrno>
-#include <format>
 #include <set>
 
 #include "base/error.hpp"
@@ -69,7 +68,7 @@ void add_defaults(Policy &policy, std::uint64_t capabilities) {
 
 [[nodiscard]] std::string suggestion(std::string_view word, const std::vector<std::string_view> &candidates) {
     const auto near = nearest(word, candidates);
-    return near ? std::format("; did you mean \"{}\"?", *near) : "";
+    return near ? berth::format("; did you mean \"{}\"?", *near) : "";
 }
 
 [[nodiscard]] std::vector<std::string_view> known_names() {
@@ -89,8 +88,8 @@ void add_defaults(Policy &policy, std::uint64_t capabilities) {
     if (members("@known").contains(word) || exists(rule.word))
         return true;
     policy.warnings.push_back(
-        std::format("system call filter: \"{}\" is no system call known here, and is passed over{}", word,
-                    suggestion(word, known_names())));
+        berth::format("system call filter: \"{}\" is no system call known here, and is passed over{}", word,
+                      suggestion(word, known_names())));
     return false;
 }
 

@@ -5,7 +5,6 @@
 #include <sys/utsname.h>
 
 #include <filesystem>
-#include <format>
 
 #include "base/error.hpp"
 #include "build.hpp"
@@ -23,8 +22,8 @@ std::string library() {
     struct stat st{};
     if (error || ::stat(file.c_str(), &st) < 0)
         return "unknown";
-    return std::format("{} {} {}.{:09}", file.filename().native(), st.st_size, st.st_mtim.tv_sec,
-                       st.st_mtim.tv_nsec);
+    return berth::format("{} {} {}.{:09}", file.filename().native(), st.st_size, st.st_mtim.tv_sec,
+                         st.st_mtim.tv_nsec);
 }
 
 } // namespace
@@ -33,13 +32,13 @@ std::string recipe(const Request &request) {
     utsname system{};
     if (::uname(&system) < 0)
         fail_errno("asking for the machine's architecture");
-    std::string text = std::format(
+    std::string text = berth::format(
         "berth {}\nlibseccomp {}\nmachine {}\ncapabilities {:x}\nsuppress-sync {}\n", build::version,
         library(), static_cast<const char *>(system.machine), request.capabilities, request.suppress_sync);
     for (const std::string &rule : request.rules) {
         text += "rule";
         for (const std::string_view word : words(rule))
-            text += std::format(" {}", word);
+            text += berth::format(" {}", word);
         text += '\n';
     }
     return text;

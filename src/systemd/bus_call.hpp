@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "base/error.hpp"
-#include "systemd/handles.hpp"
+#include "base/systemd_handles.hpp"
 
 namespace berth::bus_call {
 

@@ -3,7 +3,6 @@
 
 #include <csignal>
 #include <cstdint>
-#include <format>
 
 #include "base/error.hpp"
 #include "base/io.hpp"
@@ -12,13 +11,13 @@
 namespace berth::earlier_unit {
 
 std::string in_use(const std::string &unit) {
-    return std::format("{} is there already and has processes; \"systemctl status {}\" tells which", unit,
-                       unit);
+    return berth::format("{} is there already and has processes; \"systemctl status {}\" tells which", unit,
+                         unit);
 }
 
 bool is_staying(pid_t pid) {
     try {
-        const auto stat = read_file_if_there(std::format("/proc/{}/stat", pid));
+        const auto stat = read_file_if_there(berth::format("/proc/{}/stat", pid));
         return stat && tells_of_staying(*stat);
     } catch (const Error &error) {
         if (error.code() == ESRCH)

@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "base/error.hpp"
-#include "systemd/handles.hpp"
+#include "base/systemd_handles.hpp"
 
 namespace berth::journal {
 

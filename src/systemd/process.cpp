@@ -5,7 +5,6 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <format>
 #include <utility>
 
 #include "base/error.hpp"
@@ -49,7 +48,7 @@ Place parse_cgroup(std::string_view text) {
 }
 
 Place place_of(int pidfd, pid_t pid) {
-    const std::string file = std::format("/proc/{}/cgroup", pid);
+    const std::string file = berth::format("/proc/{}/cgroup", pid);
     const auto text = read_file_if_there(file);
     require_alive(pidfd, "reading " + file);
     return parse_cgroup(text.value_or(""));
@@ -87,8 +86,8 @@ std::string slice_path(std::string_view slice) {
         return "";
     std::string path;
     for (auto dash = slice.find('-'); dash != std::string_view::npos; dash = slice.find('-', dash + 1))
-        path += std::format("/{}.slice", slice.substr(0, dash));
-    return path + std::format("/{}.slice", slice);
+        path += berth::format("/{}.slice", slice.substr(0, dash));
+    return path + berth::format("/{}.slice", slice);
 }
 
 Cgroup cgroup_at(std::string path) {
@@ -103,7 +102,7 @@ bool is_there(const Cgroup &cgroup) {
 }
 
 unique_fd open_proc(int pidfd, const std::string &name, int flags) {
-    const std::string path = std::format("/proc/{}/{}", pidfd::pid_of(pidfd), name);
+    const std::string path = berth::format("/proc/{}/{}", pidfd::pid_of(pidfd), name);
     unique_fd fd(::open(path.c_str(), flags | O_CLOEXEC | O_NOCTTY));
     if (!fd)
         fail_errno("opening {}", path);

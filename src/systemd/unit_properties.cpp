@@ -295,12 +295,12 @@ void append(sd_bus_message *message, std::string_view assignment) {
             known.push_back(other.name);
         const auto near = nearest(name, known);
         fail("unit property \"{}\" is not known{}", name,
-             near ? std::format("; did you mean \"{}\"?", *near) : "");
+             near ? berth::format("; did you mean \"{}\"?", *near) : "");
     }
     try {
         append_typed(message, *property, value);
     } catch (const Error &error) {
-        throw Error(std::format("unit property {}: {}", name, error.what()), error.code());
+        throw Error(berth::format("unit property {}: {}", name, error.what()), error.code());
     }
 }
 

@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "user/host_user.hpp"
 
-#include <nlohmann/json.hpp>
-
 #include "base/error.hpp"
+#include "base/json.hpp"
 
 namespace berth::user {
-
-using Json = nlohmann::json;
 
 std::string to_text(const HostUser &user) {
     const Json json{{"name", user.name},
@@ -18,12 +15,12 @@ std::string to_text(const HostUser &user) {
                     {"disposition", user.disposition},
                     {"hashed_passwords", user.hashed_passwords},
                     {"authorized_keys", user.authorized_keys}};
-    return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+    return json_text(json) + "\n";
 }
 
 HostUser from_text(std::string_view text) {
     try {
-        const Json json = Json::parse(text);
+        const Json json = parse_json(text);
         return {.name = json.at("name"),
                 .uid = json.at("uid"),
                 .gid = json.at("gid"),

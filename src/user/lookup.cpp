@@ -5,20 +5,16 @@
 #include <pwd.h>
 #include <shadow.h>
 
-#include <nlohmann/json.hpp>
-
-#include <format>
 #include <limits>
 #include <optional>
 
 #include "base/error.hpp"
 #include "base/io.hpp"
+#include "base/json.hpp"
 
 namespace berth::user {
 
 namespace {
-
-using Json = nlohmann::json;
 
 constexpr uid_t nobody = 65534;
 
@@ -28,7 +24,7 @@ std::optional<Json> read_record(const std::string &path) {
     if (!text)
         return std::nullopt;
     try {
-        Json record = Json::parse(*text);
+        Json record = parse_json(*text);
         if (record.is_object())
             return record;
     } catch (const Json::exception &error) {
@@ -94,7 +90,7 @@ Found in_name_services(const std::string &name) {
 /// The name of group `gid` in `folders`, else in the name services.
 std::string group_of(gid_t gid, const Folders &folders) {
     for (const std::string &folder : folders)
-        if (const auto record = read_record(std::format("{}/{}.group", folder, gid)))
+        if (const auto record = read_record(berth::format("{}/{}.group", folder, gid)))
             return record->value("groupName", "");
     return group_named(gid);
 }
@@ -120,7 +116,7 @@ const Folders &record_folders() {
 
 Found in_folders(const std::string &name, const Folders &folders) {
     for (const std::string &folder : folders) {
-        const std::string path = std::format("{}/{}.user", folder, name);
+        const std::string path = berth::format("{}/{}.user", folder, name);
         const auto record = read_record(path);
         if (!record)
             continue;
@@ -154,7 +150,8 @@ HostUser look_up(const std::string &name) {
     if (found.group != name)
         fail("the primary group of user {} is {}, which is not a private one: that would have the same name",
              name,
-             found.group.empty() ? std::format("group {}, which has no name", found.user.gid) : found.group);
+             found.group.empty() ? berth::format("group {}, which has no name", found.user.gid)
+                                 : found.group);
     return std::move(found.user);
 }
 

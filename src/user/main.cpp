@@ -31,7 +31,7 @@ void run(std::span<char *const> words) {
     if (word == "-h" || word == "--help")
         write_all(1, help_text, "stdout");
     else if (word == "--version")
-        write_all(1, std::format("berth {}\n", build::version), "stdout");
+        write_all(1, berth::format("berth {}\n", build::version), "stdout");
     else if (!user_name_valid(word))
         fail("\"{}\" is no name of a user; see berth-user --help", c_escape(word));
     else

@@ -1,23 +1,19 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "user/record.hpp"
-
-#include <nlohmann/json.hpp>
-
-#include <format>
+#include "base/format.hpp"
+#include "base/json.hpp"
 
 namespace berth::user {
 
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 constexpr const char *service = "org.berth1"; // who answers for the record
 
 RecordFile file(const HostUser &user, std::uint32_t id, std::string_view kind, const Json &record,
                 mode_t mode) {
-    return {.name = std::format("{}.{}", user.name, kind),
-            .link = std::format("{}.{}", id, kind),
-            .content = record.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n",
+    return {.name = berth::format("{}.{}", user.name, kind),
+            .link = berth::format("{}.{}", id, kind),
+            .content = json_text(record) + "\n",
             .mode = mode};
 }
 
@@ -44,7 +40,7 @@ Json privileged_record(const HostUser &user) {
 } // namespace
 
 std::string home_inside(std::string_view name) {
-    return std::format("/run/host/home/{}", name);
+    return berth::format("/run/host/home/{}", name);
 }
 
 std::vector<RecordFile> records(const HostUser &user, std::uint32_t id, const std::string &shell) {

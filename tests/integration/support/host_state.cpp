@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "support/host_state.hpp"
+#include "base/format.hpp"
 
 #include <gtest/gtest.h>
 
@@ -8,7 +9,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <format>
 #include <iterator>
 
 #include "base/io.hpp"
@@ -30,7 +30,7 @@ void add_mounts(HostState &state) {
     for (const std::string &line : split(read_file("/proc/self/mountinfo"), '\n')) {
         const auto fields = split(line, ' ');
         if (fields.size() > 5)
-            state.insert(std::format("mount {} at {}", fields[3], fields[4]));
+            state.insert(berth::format("mount {} at {}", fields[3], fields[4]));
     }
 }
 
@@ -47,7 +47,7 @@ void add_files(HostState &state, std::string_view kind, const fs::path &folder, 
             at.disable_recursion_pending();
             continue;
         }
-        state.insert(std::format("{} {}", kind, at->path().native()));
+        state.insert(berth::format("{} {}", kind, at->path().native()));
     }
 }
 
@@ -77,9 +77,9 @@ void add_processes(HostState &state, const std::string &but_of) {
             const bool ours =
                 group == own_group || group.starts_with("/machine.slice") || (!gone && space != own_space);
             if (ours && (but_of.empty() || !group.contains(but_of)))
-                state.insert(std::format("process {} ({}) in {}", pid,
-                                         trim(read_file_if_there(entry.path() / "comm").value_or("?")),
-                                         group));
+                state.insert(berth::format("process {} ({}) in {}", pid,
+                                           trim(read_file_if_there(entry.path() / "comm").value_or("?")),
+                                           group));
         } catch (const std::exception &) { // NOLINT(bugprone-empty-catch): it ended while we looked
         }
     }

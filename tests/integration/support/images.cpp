@@ -6,7 +6,6 @@
 
 #include <array>
 #include <cstring>
-#include <format>
 #include <fstream>
 
 #include "base/error.hpp"
@@ -20,8 +19,8 @@ using nlohmann::json;
 
 std::string part(std::uint64_t start_mib, std::uint64_t size_mib, const std::string &type,
                  const std::string &more) {
-    return std::format("start={}, size={}, type={}{}{}\n", start_mib * mib / 512, size_mib * mib / 512, type,
-                       more.empty() ? "" : ", ", more);
+    return berth::format("start={}, size={}, type={}{}{}\n", start_mib * mib / 512, size_mib * mib / 512,
+                         type, more.empty() ? "" : ", ", more);
 }
 
 Image::Image(const Folder &folder, const std::string &name, std::uint64_t size_mib)
@@ -40,15 +39,15 @@ Image &Image::table(const std::string &label, const std::string &lines) {
 }
 
 Image &Image::ext4(std::uint64_t start_mib, std::uint64_t size_mib, const Words &more) {
-    Words words{"mkfs.ext4", "-q", "-F", "-d", tree_, "-E", std::format("offset={}", start_mib * mib)};
+    Words words{"mkfs.ext4", "-q", "-F", "-d", tree_, "-E", berth::format("offset={}", start_mib * mib)};
     words.insert(words.end(), more.begin(), more.end());
-    words.insert(words.end(), {path_, std::format("{}M", size_mib)});
+    words.insert(words.end(), {path_, berth::format("{}M", size_mib)});
     succeed(words);
     return *this;
 }
 
 Image &Image::vfat(std::uint64_t start_mib, std::uint64_t size_mib) {
-    succeed({"mkfs.vfat", std::format("--offset={}", start_mib * mib / 512), path_,
+    succeed({"mkfs.vfat", berth::format("--offset={}", start_mib * mib / 512), path_,
              std::to_string(size_mib * 1024)});
     return *this;
 }
@@ -117,13 +116,14 @@ json dissection(const std::string &path) {
 }
 
 fs::path path_of(int fd) {
-    return std::format("/proc/self/fd/{}", fd);
+    return berth::format("/proc/self/fd/{}", fd);
 }
 
 std::vector<std::string> summary(const std::vector<image::Mount> &mounts) {
     std::vector<std::string> lines;
     for (const image::Mount &mount : mounts)
-        lines.push_back(std::format("{} {} {}", mount.designator, mount.path, mount.read_only ? "ro" : "rw"));
+        lines.push_back(
+            berth::format("{} {} {}", mount.designator, mount.path, mount.read_only ? "ro" : "rw"));
     return lines;
 }
 
@@ -155,7 +155,8 @@ Attachment::Attachment(const std::string &image, Words before) {
     const unique_fd theirs(ends[1]);
     if (::fcntl(theirs.get(), F_SETFD, 0) < 0)
         fail_errno("letting a descriptor be inherited");
-    before.insert(before.end(), {image_program(), "attach", std::format("--socket={}", theirs.get()), image});
+    before.insert(before.end(),
+                  {image_program(), "attach", berth::format("--socket={}", theirs.get()), image});
     process_.emplace(before);
 }
 

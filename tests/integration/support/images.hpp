@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "base/unique_fd.hpp"
-#include "runtime/image.hpp"
+#include "root/image.hpp"
 #include "support/host_test.hpp"
 #include "support/trees.hpp"
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "support/links.hpp"
+#include "base/format.hpp"
 
 #include <algorithm>
-#include <format>
 
 #include "support/process.hpp"
 
@@ -21,7 +21,7 @@ Words show_links(const std::string &network) {
 } // namespace
 
 std::string network_of(pid_t process) {
-    return std::format("/proc/{}/ns/net", process);
+    return berth::format("/proc/{}/ns/net", process);
 }
 
 json links_in(const std::string &network) {

@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <format>
 #include <fstream>
 
 #include "base/error.hpp"
@@ -43,7 +42,7 @@ pid_t RunningMachine::leader() const {
 }
 
 fs::path RunningMachine::cgroup() const {
-    for (const std::string &line : split(read_file(std::format("/proc/{}/cgroup", leader())), '\n'))
+    for (const std::string &line : split(read_file(berth::format("/proc/{}/cgroup", leader())), '\n'))
         if (line.starts_with("0::"))
             return "/sys/fs/cgroup" + line.substr(3);
     fail("the leader of {} is in no cgroup", name_);
@@ -79,7 +78,8 @@ Words run_words(const std::string &name, const Words &options, const Words &comm
     // place to mount that.
     const char *counters = ::getenv("BERTH_TEST_COVERAGE"); // NOLINT(concurrency-mt-unsafe): one thread
     if (counters != nullptr && !std::ranges::contains(options, "--read-only"))
-        words.push_back(std::format("--bind={0}:{0}{1}", counters, maps_users(options) ? ":rootidmap" : ""));
+        words.push_back(
+            berth::format("--bind={0}:{0}{1}", counters, maps_users(options) ? ":rootidmap" : ""));
     words.insert(words.end(), options.begin(), options.end());
     words.insert(words.end(), command.begin(), command.end());
     return words;

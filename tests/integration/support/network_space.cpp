@@ -6,8 +6,6 @@
 #include <fcntl.h>
 #include <signal.h>
 
-#include <format>
-
 #include "base/error.hpp"
 
 namespace berth::test {
@@ -22,7 +20,7 @@ void NetworkSpace::end() {
 }
 
 std::string NetworkSpace::path() const {
-    return std::format("/proc/{}/ns/net", holder_.pid());
+    return berth::format("/proc/{}/ns/net", holder_.pid());
 }
 
 unique_fd NetworkSpace::open() const {
@@ -47,7 +45,8 @@ Words network_words(const std::string &verb, const std::string &space_path) {
 }
 
 std::string network_request(const std::string &machine, const std::string &rest) {
-    return std::format(R"({{"machine":"{}","netns":5{}{}}})", machine, rest.empty() ? "" : ",", rest) + "\n";
+    return berth::format(R"({{"machine":"{}","netns":5{}{}}})", machine, rest.empty() ? "" : ",", rest)
+           + "\n";
 }
 
 Outcome network(const std::string &verb, const NetworkSpace &space, const std::string &machine,

@@ -4,7 +4,6 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
-#include <format>
 #include <fstream>
 
 #include "base/error.hpp"
@@ -117,11 +116,11 @@ std::string owner_of(const fs::path &path) {
     struct stat st{};
     if (::lstat(path.c_str(), &st) < 0)
         fail_errno("looking at {}", path.native());
-    return std::format("{}:{} {:o}", st.st_uid, st.st_gid, st.st_mode & 07777U);
+    return berth::format("{}:{} {:o}", st.st_uid, st.st_gid, st.st_mode & 07777U);
 }
 
 std::string status_field(pid_t pid, const std::string &key) {
-    for (const std::string &line : split(read_file(std::format("/proc/{}/status", pid)), '\n'))
+    for (const std::string &line : split(read_file(berth::format("/proc/{}/status", pid)), '\n'))
         if (line.starts_with(key + ":"))
             return std::string(trim(std::string_view(line).substr(key.size() + 1)));
     fail("/proc/{}/status has no {}", pid, key);

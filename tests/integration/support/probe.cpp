@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "support/probe.hpp"
+#include "base/format.hpp"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <array>
 #include <filesystem>
-#include <format>
 #include <vector>
 
 #include "base/io.hpp"
@@ -42,7 +42,7 @@ private:
     void take(const std::string &line) {
         if (section_ == "base") {
             base_ = split(trim(line), ' ').size() > 1 ? numbers(line)[1] : 0;
-            put("map", std::format("{} B {}", numbers(line)[0], numbers(line)[2]));
+            put("map", berth::format("{} B {}", numbers(line)[0], numbers(line)[2]));
         } else if (section_ == "mount") {
             take_mount(line);
         } else if (section_ == "status") {
@@ -83,7 +83,7 @@ private:
             text += " " + ids(option);
         std::string key = fields[4];
         for (int covers = 2; facts_.contains("mount " + key); ++covers)
-            key = std::format("{}#{}", fields[4], covers);
+            key = berth::format("{}#{}", fields[4], covers);
         put(key, text + (shared ? " shared" : ""));
     }
 
@@ -102,7 +102,7 @@ private:
             const auto end = std::min(text.find_first_not_of("0123456789", i), text.size());
             const auto number = end - i > 4 ? parse_unsigned(text.substr(i, end - i)) : std::nullopt;
             if (number && *number >= base_ && *number - base_ < 65536)
-                result += *number == base_ ? "B" : std::format("B+{}", *number - base_);
+                result += *number == base_ ? "B" : berth::format("B+{}", *number - base_);
             else
                 result += text.substr(i, std::max<std::size_t>(end - i, 1));
             i = std::max(end, i + 1);

@@ -161,7 +161,7 @@ bool Process::drain(unique_fd &from, std::string &to) {
 }
 
 void Process::give_up(std::string_view doing) const {
-    throw Error(std::format("{} of {}: gave up; stdout:\n{}\nstderr:\n{}", doing, command_, out_, err_));
+    throw Error(berth::format("{} of {}: gave up; stdout:\n{}\nstderr:\n{}", doing, command_, out_, err_));
 }
 
 void Process::pump(std::string_view doing, const std::function<bool()> &done) {
@@ -194,7 +194,7 @@ void Process::pump(std::string_view doing, const std::function<bool()> &done) {
 
 std::string Process::wait_for(std::string_view text) {
     std::size_t at = std::string::npos;
-    pump(std::format("waiting for \"{}\"", text), [&] {
+    pump(berth::format("waiting for \"{}\"", text), [&] {
         at = out_.find(text, seen_);
         return at != std::string::npos;
     });

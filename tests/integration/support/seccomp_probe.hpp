@@ -15,8 +15,8 @@
 
 #include "base/error.hpp"
 #include "base/unique_fd.hpp"
-#include "runtime/capabilities.hpp"
-#include "runtime/seccomp.hpp"
+#include "kernel/capabilities.hpp"
+#include "seccomp/load.hpp"
 
 namespace berth::test {
 

@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <format>
 
 #include "base/error.hpp"
 #include "base/unique_fd.hpp"
@@ -62,7 +61,7 @@ std::string attributes_of(const fs::path &path) {
         const ssize_t length = ::lgetxattr(path.c_str(), name, value.data(), value.size());
         Hash hash;
         hash.add(value.data(), static_cast<std::size_t>(std::max<ssize_t>(length, 0)));
-        lines.push_back(std::format(" {}={:x}", name, hash.value()));
+        lines.push_back(berth::format(" {}={:x}", name, hash.value()));
     }
     std::ranges::sort(lines);
     std::string text;
@@ -75,14 +74,14 @@ std::string describe(const fs::path &path) {
     struct stat st{};
     if (::lstat(path.c_str(), &st) < 0)
         fail_errno("looking at {}", path.native());
-    std::string text = std::format("mode {:o} owner {}:{} links {} mtime {}.{:09}", st.st_mode, st.st_uid,
-                                   st.st_gid, st.st_nlink, st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
+    std::string text = berth::format("mode {:o} owner {}:{} links {} mtime {}.{:09}", st.st_mode, st.st_uid,
+                                     st.st_gid, st.st_nlink, st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
     if (S_ISREG(st.st_mode))
-        text += std::format(" size {} content {:016x}", st.st_size, content_hash(path));
+        text += berth::format(" size {} content {:016x}", st.st_size, content_hash(path));
     else if (S_ISLNK(st.st_mode))
         text += " to " + fs::read_symlink(path).native();
     else if (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode))
-        text += std::format(" device {:x}", st.st_rdev);
+        text += berth::format(" device {:x}", st.st_rdev);
     return text + attributes_of(path);
 }
 

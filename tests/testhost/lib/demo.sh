@@ -3,7 +3,7 @@
 # From nothing to a running machine, each command shown before it runs.
 
 demo() {
-    compile
+    compile all
     begin_host demo
     guarded demo_in_host
     end_host

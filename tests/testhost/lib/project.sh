@@ -8,12 +8,12 @@ variant=plain
 setup_options() {
     echo -Dhooks=true # for the tests that kill launchers on their way
     case $variant in
-        plain) ;;
+        plain) printf '%s\n' -Ddebug=false -Doptimization=2 ;;
         # With less optimization these compile in half the time; and lines that
         # the compiler has merged cannot be counted. What a process did before an
         # exec is only counted with GNU extensions, which make that a builtin.
-        sanitize) printf '%s\n' -Db_sanitize=address,undefined -Doptimization=1 ;;
-        coverage) printf '%s\n' -Db_coverage=true -Doptimization=0 -Dcpp_std=gnu++23 ;;
+        sanitize) printf '%s\n' -Db_sanitize=address,undefined -Ddebug=true -Doptimization=1 ;;
+        coverage) printf '%s\n' -Db_coverage=true -Ddebug=true -Doptimization=0 -Dcpp_std=gnu++23 ;;
     esac
 }
 
@@ -32,24 +32,28 @@ in_chamber() {
         "$source_dir" "$build" "$builds/ccache" '' "$@"
 }
 
+# compile [TARGET…]: all and tests, unless told otherwise.
 compile() {
     need_root
     need_trees
-    locked "build-$(basename "$(build_folder)")" compile_locked
+    (($#)) || set -- all tests
+    locked "build-$(basename "$(build_folder)")" compile_locked "$@"
 }
 
 compile_locked() {
-    local options
+    local options targets=$*
     mapfile -t options < <(setup_options)
     in_chamber /bin/bash -euc '
-        export CCACHE_DIR=/ccache
+        export CCACHE_DIR=/ccache CCACHE_SLOPPINESS=pch_defines,time_macros
+        targets=$1
+        shift
         if [[ ! -e /build/build.ninja ]]; then
             meson setup /build /src "$@"
         elif [[ $(cat /build/options 2>/dev/null) != "$*" ]]; then
             meson configure /build "$@"
         fi
         echo "$*" >/build/options
-        ninja -C /build' compile "${options[@]}" ||
+        ninja -C /build $targets' compile "$targets" "${options[@]}" ||
         die "building $source_dir in $(build_folder) failed (the messages are above)"
 }
 

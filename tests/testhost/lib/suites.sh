@@ -219,7 +219,7 @@ coverage_report() {
 }
 
 run_bench() {
-    compile
+    compile all
     begin_host bench
     guarded bench_in_host "$@"
     end_host
