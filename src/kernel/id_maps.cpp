@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/error.hpp"
+#include "base/parse.hpp"
 #include "kernel/mounts.hpp"
 
 namespace berth {
@@ -27,6 +28,15 @@ std::vector<id_map::Range> IdMaps::ranges_with(std::vector<Guest> guests, std::u
     }
     own_until(count_);
     return ranges;
+}
+
+std::uint32_t IdMaps::host_id(std::uint32_t id) const {
+    return !own_users() ? id : id < count_ ? base_ + id : base_;
+}
+
+std::string IdMaps::host_id(const std::string &text) const {
+    const auto id = parse_unsigned(text);
+    return id && *id <= UINT32_MAX ? std::to_string(host_id(static_cast<std::uint32_t>(*id))) : text;
 }
 
 user_namespace::Maps IdMaps::of_machine(const std::vector<Guest> &guests) const {

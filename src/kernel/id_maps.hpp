@@ -37,6 +37,10 @@ public:
     [[nodiscard]] std::uint32_t base() const { return base_; }
     [[nodiscard]] bool map_trees() const { return map_trees_; }
     [[nodiscard]] std::uint32_t count() const { return count_; }
+    /// What a user or group of the machine is to the host; its root where it has none of that number.
+    [[nodiscard]] std::uint32_t host_id(std::uint32_t id) const;
+    /// The same of a number in text, as in options of mounts; other text stays as it is.
+    [[nodiscard]] std::string host_id(const std::string &text) const;
     /// The machine's own range, in which `guests` have the IDs that they have inside. Throws Error
     /// when one of them is a user of the machine anyway, or another guest.
     [[nodiscard]] user_namespace::Maps of_machine(const std::vector<Guest> &guests = {}) const;

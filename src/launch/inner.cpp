@@ -234,7 +234,9 @@ void cut_off_mounts() {
 tree::Assembled build_tree(const LaunchPlan &plan, const tree::Parts &parts) {
     cut_off_mounts();
     tree::Assembled built = tree::assemble(plan, parts);
-    tree::show_namespaces(plan, built, api_mounts::make());
+    tree::show_namespaces(plan, built,
+                          api_mounts::make(plan.api, tree::shown_of_others(plan) | tree::shown_of_its_own(plan)),
+                          false);
     return built;
 }
 
@@ -247,7 +249,7 @@ tree::Assembled take_over(const LaunchPlan &plan, Orders &orders, int socket) {
     tree::Assembled built = std::move(*orders.assembled);
     tree::adopt(built);
     if (!tree::locks_namespaces(plan, orders.parts.ids.base()))
-        tree::show_namespaces(plan, built, api_mounts::make(tree::shown_of_its_own(plan)));
+        tree::show_namespaces(plan, built, api_mounts::make(plan.api, tree::shown_of_its_own(plan)), false);
     return built;
 }
 
@@ -258,7 +260,7 @@ void go_on(Orders &orders, unique_fd &socket) {
     tree::Assembled built = ours ? build_tree(plan, orders.parts) : take_over(plan, orders, socket.get());
     // While /proc is the host's still: the machine's own is not to be trusted.
     const users::User user = users::look_up(built.root.get(), plan.user);
-    tree::finish(built);
+    tree::finish(plan, built);
     if (plan.join.uts.empty() && ::sethostname(plan.hostname.c_str(), plan.hostname.size()) < 0)
         fail_errno("setting the host name");
     if (plan.private_network())
@@ -274,7 +276,7 @@ void go_on(Orders &orders, unique_fd &socket) {
 
     if (::unshare(CLONE_NEWCGROUP) < 0)
         fail_errno("entering a cgroup namespace");
-    api_mounts::mount_cgroup(built.root.get());
+    tree::show_cgroup(plan, built);
     if (!early)
         seccomp::install(orders.filter);
     capabilities::bound(plan.bounding);

@@ -103,13 +103,11 @@ tree::Assembled Launcher::descriptors_of(protocol::Message &mounted) const {
 void Launcher::map_users(const namespaces::Child &child, tree::Assembled &assembled, int socket) const {
     user_namespace::write_maps(child.pid, ids_.of_machine(assembled.guests));
     if (tree::locks_namespaces(plan_, ids_.base())) {
-        const api_mounts::Kernel kernel = api_mounts::make_for(child.pidfd.get());
-        tree::show_namespaces(plan_, assembled, kernel);
-        if (ids_.base() == 0)
-            api_mounts::hide_from_root(kernel, assembled.host);
+        tree::show_namespaces(plan_, assembled, api_mounts::make_for(plan_.api, child.pidfd.get()),
+                              ids_.base() == 0);
     } else {
         const namespaces::Entered entered(joined_, CLONE_NEWNET | CLONE_NEWIPC);
-        tree::show_others(assembled, api_mounts::make(tree::shown_of_others(plan_)));
+        tree::show_others(assembled, api_mounts::make(plan_.api, tree::shown_of_others(plan_)));
     }
     protocol::send(socket, protocol::Kind::mapped);
 }
@@ -213,7 +211,7 @@ int Launcher::run() {
         switch (end.how) {
         case How::rebooted:
             say(berth::format("Machine {} is being rebooted.", plan_.name));
-            plan_.boot_id = random_id();
+            renew_boot_id(plan_);
             if (const auto signal = supervisor::pause(brake.reboots(Brake::Clock::now())))
                 return 128 + *signal;
             continue;

@@ -24,6 +24,11 @@ namespace berth::plan_parts {
 /// Throws Error when the tree has nothing that could run.
 void require_os_tree(const RootPlan &root, ExecMode mode);
 
+/// Where the kernel shows the boot ID.
+constexpr const char *boot_id_path = "/proc/sys/kernel/random/boot_id";
+
+/// What every machine has, of a plan that is complete but for this.
+[[nodiscard]] ApiPlan api(const LaunchPlan &plan);
 [[nodiscard]] std::vector<MountPlan> mounts(const MachineConfig &config, const LaunchPlan &plan);
 [[nodiscard]] UsersPlan users(const MachineConfig &config, const RootPlan &root);
 [[nodiscard]] network::Plan network(const MachineConfig &config);

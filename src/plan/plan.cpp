@@ -128,6 +128,13 @@ void take_machine_id(LaunchPlan &plan, std::string_view text) {
     plan.machine_id = *id;
 }
 
+void renew_boot_id(LaunchPlan &plan) {
+    plan.boot_id = random_id();
+    for (CoverPlan &cover : plan.api.covers)
+        if (cover.path == plan_parts::boot_id_path)
+            cover.text = uuid_of(plan.boot_id) + "\n";
+}
+
 std::string random_id() {
     sd_id128_t id;
     if (const int r = ::sd_id128_randomize(&id); r < 0)
@@ -194,6 +201,7 @@ LaunchPlan make_plan(const MachineConfig &asked, const HostFacts &facts) {
     plan.selinux_apifs_context = config.exec.selinux_apifs_context;
     plan.unit = plan_parts::unit(config, plan.name);
     plan.quiet = config.quiet;
+    plan.api = plan_parts::api(plan);
     return plan;
 }
 

@@ -13,6 +13,7 @@
 #include "config/machine_config.hpp"
 #include "kernel/capabilities.hpp"
 #include "network/plan.hpp"
+#include "plan/api.hpp"
 
 namespace berth {
 
@@ -62,6 +63,13 @@ struct UsersPlan {
 
 /// One mount into the tree, beyond those every machine has. Host paths are resolved already.
 using MountPlan = MountConfig;
+
+/// What of the kernel's filesystems the machine may write to.
+enum class ApiWritable : std::uint8_t {
+    no,      ///< what is its own
+    network, ///< and the settings of the network, whosever that is
+    yes,     ///< all
+};
 
 /// What surrounds the process beside namespaces.
 struct ProcessPlan {
@@ -114,6 +122,7 @@ struct LaunchPlan {
     std::string boot_id; ///< the same, new for every boot
     RootPlan root;
     UsersPlan users;
+    ApiPlan api;
     std::vector<MountPlan> mounts; ///< parents before children
     std::uint64_t namespaces = 0;  ///< CLONE_NEW* flags; the cgroup namespace is entered last
     JoinPlan join;
@@ -138,6 +147,8 @@ struct LaunchPlan {
     std::vector<Credential> credentials; ///< whose paths are absolute
     bool open_credentials = false;       ///< readable for all: by a user that only the tree knows
     std::string selinux_apifs_context;
+    ApiWritable api_writable = ApiWritable::no;
+    bool temporary_tmp = true; ///< /tmp is a tmpfs
 
     UnitPlan unit;
     bool quiet = false;
@@ -177,6 +188,9 @@ struct HostFacts {
 
 /// Makes the machine ID that the tree's /etc/machine-id holds the machine's, should it be one.
 void take_machine_id(LaunchPlan &plan, std::string_view text);
+
+/// The machine boots once more.
+void renew_boot_id(LaunchPlan &plan);
 
 /// Throws Error naming the setting and its origin when something is missing or contradicts.
 [[nodiscard]] LaunchPlan make_plan(const MachineConfig &asked, const HostFacts &facts);

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // A plan as text and as JSON: one model of it, two renderings.
 #include <signal.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#include <utility>
 
 #include "base/format.hpp"
 #include "base/json.hpp"
@@ -122,6 +126,65 @@ Json model(const ProcessPlan &process) {
             {"suppressSync", process.suppress_sync}};
 }
 
+Json attributes_of(unsigned attributes) {
+    Json words = Json::array();
+    for (const auto &[flag, word] : {std::pair{MOUNT_ATTR_RDONLY, "ro"},
+                                     {MOUNT_ATTR_NOSUID, "nosuid"},
+                                     {MOUNT_ATTR_NODEV, "nodev"},
+                                     {MOUNT_ATTR_NOEXEC, "noexec"},
+                                     {MOUNT_ATTR_STRICTATIME, "strictatime"}})
+        if ((attributes & static_cast<unsigned>(flag)) != 0)
+            words.push_back(word);
+    return words;
+}
+
+std::string_view name_of(CoverPlan::Kind kind) {
+    switch (kind) {
+    case CoverPlan::Kind::read_only: return "read-only";
+    case CoverPlan::Kind::writable: return "writable";
+    case CoverPlan::Kind::inaccessible: return "inaccessible";
+    case CoverPlan::Kind::fifo: return "fifo";
+    case CoverPlan::Kind::text: return "text";
+    }
+    return "";
+}
+
+Json model(const ApiPlan &api) {
+    Json filesystems = Json::array();
+    for (const FilesystemPlan &made : api.filesystems) {
+        Json options = Json::object();
+        for (const auto &[key, value] : made.options)
+            options[key] = value;
+        filesystems.push_back({{"path", made.path},
+                               {"type", made.type},
+                               {"options", options},
+                               {"attributes", attributes_of(made.attributes)},
+                               {"origin", made.origin}});
+    }
+    Json covers = Json::array();
+    for (const CoverPlan &cover : api.covers)
+        covers.push_back({{"path", cover.path},
+                          {"type", name_of(cover.kind)},
+                          {"ofHostRoot", cover.of_host_root},
+                          {"origin", cover.origin}});
+    Json devices = Json::array();
+    for (const DevicePlan &node : api.devices)
+        devices.push_back({{"path", node.path},
+                           {"type", S_ISBLK(node.mode) ? "block" : "char"},
+                           {"major", node.major},
+                           {"minor", node.minor},
+                           {"mode", berth::format("{:04o}", node.mode & 07777)},
+                           {"origin", node.origin}});
+    Json links = Json::object();
+    for (const LinkPlan &link : api.links)
+        links[link.path] = link.target;
+    return {{"filesystems", filesystems},
+            {"covers", covers},
+            {"devices", devices},
+            {"links", links},
+            {"propagation", (api.propagation & MS_SHARED) != 0 ? "shared" : "as it is"}};
+}
+
 Json model(const LaunchPlan &plan) {
     Json mounts = Json::array();
     for (const MountPlan &mount : plan.mounts)
@@ -145,6 +208,7 @@ Json model(const LaunchPlan &plan) {
                 {"machineId", plan.machine_id},
                 {"root", root},
                 {"users", model(plan.users)},
+                {"api", model(plan.api)},
                 {"mounts", mounts},
                 {"network", Json(plan.network)},
                 {"namespaces", namespaces::names(plan.namespaces | CLONE_NEWCGROUP)},

@@ -9,9 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
+#include <algorithm>
 #include <chrono>
-#include <string>
 #include <utility>
 
 #include "base/error.hpp"
@@ -28,55 +27,46 @@ namespace berth::api_mounts {
 namespace {
 
 using namespace std::chrono_literals;
+using Kind = CoverPlan::Kind;
 
 constexpr auto deadline = 30s;
 
 constexpr unsigned quiet = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NODEV;
 
-unique_fd mount_one(int root, const std::string &type, const std::string &path,
-                    const std::vector<mounts::Option> &options, unsigned attributes) {
-    const unique_fd target = rooted::make_directory(root, path);
-    unique_fd made = mounts::new_filesystem(type, options, attributes);
-    mounts::attach(made.get(), target.get(), path);
-    return made;
+bool is_below(const std::string &path, std::string_view place) {
+    return path.starts_with(place) && (path.size() == place.size() || path[place.size()] == '/');
 }
 
-/// Mounts `path` below the mount `base` on itself, with other attributes. Missing ones are no error: not
-/// every kernel has them all.
-void remount(int base, const std::string &path, unsigned attributes) {
-    const unique_fd target = rooted::try_open(base, path, O_PATH);
-    if (!target) {
-        if (errno == ENOENT)
-            return;
-        fail_errno("opening {} in the tree", path);
+unique_fd new_mount(const FilesystemPlan &plan, const IdMaps &ids) {
+    std::vector<mounts::Option> options;
+    for (const auto &[key, value] : plan.options)
+        options.emplace_back(key, key == "uid" || key == "gid" ? ids.host_id(value) : value);
+    return mounts::new_filesystem(plan.type, options, plan.attributes);
+}
+
+/// A directory for a mount. In mounts of the machine's own it is made for its root.
+unique_fd directory_for(const std::string &path, int root, const Mounts &made, uid_t owner) {
+    const Place place = place_of(path, root, made);
+    if (place.root == root)
+        return rooted::make_directory(root, path);
+    if (::mkdirat(place.root, place.path.c_str(), 0755) == 0) {
+        if (owner != 0 && ::fchownat(place.root, place.path.c_str(), owner, owner, AT_SYMLINK_NOFOLLOW) < 0)
+            fail_errno("setting the owner of {}", path);
+    } else if (errno != EEXIST) {
+        fail_errno("creating {}", path);
     }
-    const unique_fd copy = mounts::clone_tree(target.get(), "", false);
-    mounts::set_attributes(copy.get(), attributes, 0, false);
-    mounts::attach(copy.get(), target.get(), path);
+    return rooted::open_plain(place.root, place.path, O_PATH | O_DIRECTORY);
 }
-
-/// Mounts the detached file `mount` over `path` of /proc. A missing path is no error: not every kernel has
-/// them all.
-void cover(int proc, const char *path, const unique_fd &mount) {
-    const unique_fd target = rooted::try_open(proc, path, O_PATH);
-    if (!target) {
-        if (errno == ENOENT)
-            return;
-        fail_errno("opening /proc/{} in the tree", path);
-    }
-    mounts::attach(mount.get(), target.get(), std::string("/proc/") + path);
-}
-
-/// Files that would tell of the host.
-constexpr std::array hidden{"kallsyms", "kcore", "keys", "sysrq-trigger", "timer_list"};
 
 /// A number in a machine's pid namespace that none of its own processes can have had yet. Taking it by name
 /// leaves the kernel's count of them as it is.
 constexpr pid_t passing_pid = 299;
 
+constexpr std::uint64_t shown_early = CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC;
+
 /// In a process of its own, which a pid namespace takes to be entered.
-void enter_and_make(int leader, int socket) {
-    if (::setns(leader, CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC) < 0)
+void enter_and_make(const ApiPlan &plan, int leader, int socket) {
+    if (::setns(leader, static_cast<int>(shown_early)) < 0)
         fail_errno("entering the machine's namespaces");
     const namespaces::Child child = namespaces::fork_as(passing_pid);
     if (child.pid != 0) {
@@ -85,65 +75,147 @@ void enter_and_make(int leader, int socket) {
     }
     entering::run_child(socket, [&] {
         ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-        const Kernel kernel = make();
-        protocol::send(socket, protocol::Kind::mounted, 0, {},
-                       {kernel.proc.get(), kernel.sys.get(), kernel.mqueue.get()});
+        const Mounts made = make(plan, shown_early);
+        std::vector<int> fds;
+        for (const Mount &mount : made)
+            fds.push_back(mount.fd.get());
+        protocol::send(socket, protocol::Kind::mounted, 0, {}, fds);
     });
+}
+
+/// A detached mount of the file `name`, which `write` makes, in `directory`.
+template <class Write> unique_fd file_mount(int directory, const std::string &name, Write write) {
+    write(name.c_str());
+    return mounts::clone_tree(directory, name, false);
+}
+
+unique_fd make_cover(const CoverPlan &plan, const host_dir::HostDir &host, int directory,
+                     const std::string &name) {
+    switch (plan.kind) {
+    case Kind::read_only:
+    case Kind::writable: return {};
+    case Kind::inaccessible: return host_dir::inaccessible(host, S_IFREG);
+    case Kind::fifo:
+        return file_mount(directory, name, [&](const char *file) {
+            if (::mkfifoat(directory, file, 0600) < 0)
+                fail_errno("creating a fifo in place of {}", plan.path);
+        });
+    case Kind::text:
+        return file_mount(directory, name, [&](const char *file) {
+            const unique_fd fd(::openat(directory, file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444));
+            if (!fd)
+                fail_errno("creating a file in place of {}", plan.path);
+            write_all(fd.get(), plan.text, plan.path);
+        });
+    }
+    return {};
+}
+
+/// What is at the path, by the mounts themselves. Empty where it is missing.
+unique_fd find(const CoverPlan &plan, const Mounts &on) {
+    const Place place = place_of(plan.path, -1, on);
+    if (place.root < 0)
+        return {};
+    unique_fd target = rooted::try_open(place.root, place.path, O_PATH);
+    if (!target && errno != ENOENT)
+        fail_errno("opening {} in the tree", plan.path);
+    return target;
+}
+
+/// A copy of what is there, before anything covers it.
+unique_fd copy_of(const CoverPlan &plan, const Mounts &on) {
+    const unique_fd target = find(plan, on);
+    if (!target)
+        return {};
+    unique_fd copy = mounts::clone_tree(target.get(), "", false);
+    if (plan.kind == Kind::read_only)
+        mounts::set_attributes(copy.get(), quiet | MOUNT_ATTR_RDONLY, 0, false);
+    return copy;
 }
 
 } // namespace
 
-unique_fd mount_temporary(int root, uid_t owner, const std::string &context) {
-    const auto tmpfs = [&](const char *path, std::vector<mounts::Option> options) {
-        const std::string id = std::to_string(owner);
-        options.insert(options.end(), {{"source", "tmpfs"}, {"uid", id}, {"gid", id}});
-        if (!context.empty())
-            options.emplace_back("context", context);
-        return mount_one(root, "tmpfs", path, options,
-                         MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_STRICTATIME);
-    };
-    unique_fd run = tmpfs("/run", {{"mode", "0755"}, {"size", "20%"}, {"nr_inodes", "800k"}});
-    (void)tmpfs("/tmp", {{"mode", "01777"}, {"size", "10%"}, {"nr_inodes", "1m"}});
-    for (const char *path : {"/proc", "/sys"})
-        (void)rooted::make_directory(root, path);
-    return run;
+Place place_of(const std::string &path, int root, const Mounts &mounts) {
+    Place place{.root = root, .path = path};
+    std::size_t longest = 0;
+    for (const Mount &mount : mounts)
+        if (mount.fd && mount.path.size() >= longest && is_below(path, mount.path)) {
+            longest = mount.path.size();
+            place = {.root = mount.fd.get(), .path = path.substr(std::min(longest + 1, path.size()))};
+        }
+    return place;
 }
 
-Covers make_covers(const host_dir::HostDir &host, int run, const std::string &boot_id) {
+int at(const Mounts &mounts, std::string_view path) {
+    const auto found = std::ranges::find(mounts, path, &Mount::path);
+    if (found == mounts.end())
+        fail("the plan has nothing mounted on {}", path);
+    return found->fd.get();
+}
+
+std::uint64_t namespace_shown_by(std::string_view type) {
+    return type == "proc"      ? CLONE_NEWPID
+           : type == "sysfs"   ? CLONE_NEWNET
+           : type == "mqueue"  ? CLONE_NEWIPC
+           : type == "cgroup2" ? CLONE_NEWCGROUP
+                               : 0;
+}
+
+bool is_late(const ApiPlan &plan, const std::string &path) {
+    return std::ranges::any_of(plan.filesystems, [&](const FilesystemPlan &filesystem) {
+        return namespace_shown_by(filesystem.type) != 0 && is_below(path, filesystem.path);
+    });
+}
+
+Mounts mount_early(const ApiPlan &plan, int root, const IdMaps &ids) {
+    Mounts made;
+    for (const FilesystemPlan &filesystem : plan.filesystems) {
+        const bool late = namespace_shown_by(filesystem.type) != 0;
+        if (late && is_late(plan, filesystem.path.substr(0, filesystem.path.rfind('/'))))
+            continue; // its directory is in another of these
+        const unique_fd target = directory_for(filesystem.path, root, made, ids.base());
+        if (late)
+            continue;
+        unique_fd mount = new_mount(filesystem, ids);
+        mounts::attach(mount.get(), target.get(), filesystem.path);
+        // The root of devpts is the host's, whatever its options are.
+        if (filesystem.type == "devpts" && ids.base() != 0
+            && ::fchownat(mount.get(), "", ids.base(), ids.base(), AT_EMPTY_PATH) < 0)
+            fail_errno("setting the owner of {}", filesystem.path);
+        made.push_back({filesystem.path, std::move(mount)});
+    }
+    return made;
+}
+
+Covers make_covers(const ApiPlan &plan, const host_dir::HostDir &host, int directory) {
     Covers covers;
-    const auto settle = [](unique_fd mount) {
-        mounts::set_attributes(mount.get(), quiet | MOUNT_ATTR_RDONLY, 0, false);
-        return mount;
-    };
-    for (std::size_t i = 0; i < hidden.size(); ++i)
-        covers.hiding.push_back(settle(host_dir::inaccessible(host, S_IFREG)));
-    covers.run = duplicate(run);
-    if (::mkfifoat(run, "kmsg", 0600) < 0)
-        fail_errno("creating a fifo in place of /proc/kmsg");
-    covers.kmsg = settle(mounts::clone_tree(run, "kmsg", false));
-    const unique_fd id(::openat(run, "boot_id", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444));
-    if (!id)
-        fail_errno("creating a boot ID");
-    write_all(id.get(), boot_id + "\n", "the boot ID");
-    covers.boot_id = settle(mounts::clone_tree(run, "boot_id", false));
+    covers.named = duplicate(directory);
+    for (const CoverPlan &cover : plan.covers) {
+        const std::string name = ".cover-" + std::to_string(covers.mounts.size());
+        unique_fd mount = cover.of_host_root ? unique_fd() : make_cover(cover, host, directory, name);
+        if (mount)
+            mounts::set_attributes(mount.get(), quiet | MOUNT_ATTR_RDONLY, 0, false);
+        if (cover.kind == Kind::fifo || cover.kind == Kind::text)
+            covers.names.push_back(name);
+        covers.mounts.push_back(std::move(mount));
+    }
     return covers;
 }
 
-Kernel make(const Shown &shown) {
-    const auto one = [](bool wanted, const char *type) {
-        return wanted ? mounts::new_filesystem(type, {{"source", type}}, quiet) : unique_fd();
-    };
-    return {.proc = one(shown.proc, "proc"),
-            .sys = one(shown.sys, "sysfs"),
-            .mqueue = one(shown.mqueue, "mqueue")};
+Mounts make(const ApiPlan &plan, std::uint64_t shown) {
+    Mounts made;
+    for (const FilesystemPlan &filesystem : plan.filesystems)
+        if ((namespace_shown_by(filesystem.type) & shown) != 0)
+            made.push_back({filesystem.path, new_mount(filesystem, IdMaps())});
+    return made;
 }
 
-Kernel make_for(int leader) {
+Mounts make_for(const ApiPlan &plan, int leader) {
     auto [ours, theirs] = protocol::make_pair();
     const namespaces::Child helper = namespaces::fork_into(0);
     if (helper.pid == 0) {
         ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-        entering::run_child(theirs.get(), [&] { enter_and_make(leader, theirs.get()); });
+        entering::run_child(theirs.get(), [&] { enter_and_make(plan, leader, theirs.get()); });
     }
     theirs.reset();
     struct Ended {
@@ -155,60 +227,45 @@ Kernel make_for(int leader) {
         protocol::expect(ours.get(), protocol::Kind::mounted, deadline, "mounting the machine's /proc");
     // Its end is that of both processes: none of ours is left among the machine's.
     (void)protocol::expect(ours.get(), protocol::Kind::end, deadline, "mounting the machine's /proc");
-    if (message.fds.size() != 3)
-        fail("{} mounts came of the machine's namespaces", message.fds.size());
-    return {.proc = std::move(message.fds[0]),
-            .sys = std::move(message.fds[1]),
-            .mqueue = std::move(message.fds[2])};
+    Mounts made;
+    auto fd = message.fds.begin();
+    for (const FilesystemPlan &filesystem : plan.filesystems)
+        if ((namespace_shown_by(filesystem.type) & shown_early) != 0 && fd != message.fds.end())
+            made.push_back({filesystem.path, std::move(*fd++)});
+    return made;
 }
 
-void attach(int root, const Kernel &kernel) {
-    for (const auto &[path, mount] : {std::pair{"/proc", kernel.proc.get()},
-                                      {"/sys", kernel.sys.get()},
-                                      {"/dev/mqueue", kernel.mqueue.get()}})
-        if (mount >= 0)
-            mounts::attach(mount, rooted::open(root, path, O_PATH | O_DIRECTORY).get(), path);
+void attach(int root, const Mounts &mounts, const Mounts &earlier) {
+    for (const Mount &mount : mounts) {
+        const Place place = place_of(mount.path, root, earlier);
+        const unique_fd target =
+            place.root == root ? rooted::open(root, mount.path, O_PATH | O_DIRECTORY)
+                               : rooted::open_plain(place.root, place.path, O_PATH | O_DIRECTORY);
+        mounts::attach(mount.fd.get(), target.get(), mount.path);
+    }
 }
 
-void restrict(const Kernel &kernel, Covers covers, bool private_network) {
-    const int proc = kernel.proc.get();
-    unique_fd net;
-    if (private_network)
-        net = mounts::clone_tree(rooted::open(proc, "sys/net", O_PATH).get(), "", false);
-    remount(proc, "sys", quiet | MOUNT_ATTR_RDONLY);
-    if (net)
-        mounts::attach(net.get(), rooted::open(proc, "sys/net", O_PATH).get(), "/proc/sys/net");
-    for (const char *path : {"acpi", "apm", "asound", "bus", "fs", "irq", "scsi"})
-        remount(proc, path, quiet | MOUNT_ATTR_RDONLY);
-    for (std::size_t i = 0; i < hidden.size(); ++i)
-        cover(proc, hidden[i], covers.hiding[i]);
-    cover(proc, "kmsg", covers.kmsg);
-    cover(proc, "sys/kernel/random/boot_id", covers.boot_id);
-    for (const char *name : {"kmsg", "boot_id"})
-        if (::unlinkat(covers.run.get(), name, 0) < 0)
-            fail_errno("removing /run/{}", name);
-    if (kernel.sys)
-        mounts::set_attributes(kernel.sys.get(), MOUNT_ATTR_RDONLY, 0, false);
-}
-
-void hide_from_root(const Kernel &kernel, const host_dir::HostDir &host) {
-    const auto hide = [&](int base, const char *path) {
-        const unique_fd target = rooted::try_open(base, path, O_PATH);
+void cover(const ApiPlan &plan, const Mounts &mounts, Covers covers, const host_dir::HostDir &host,
+           bool of_host_root) {
+    for (std::size_t i = 0; i < plan.covers.size(); ++i)
+        if (const Kind kind = plan.covers[i].kind; kind == Kind::read_only || kind == Kind::writable)
+            covers.mounts[i] = copy_of(plan.covers[i], mounts);
+    for (std::size_t i = 0; i < plan.covers.size(); ++i) {
+        const CoverPlan &cover = plan.covers[i];
+        if (cover.of_host_root && !of_host_root)
+            continue;
+        const unique_fd target = find(cover, mounts);
+        if (!target)
+            continue;
         struct stat st{};
-        if (target && ::fstat(target.get(), &st) == 0)
-            mounts::attach(host_dir::inaccessible(host, st.st_mode).get(), target.get(), path);
-    };
-    for (const char *path : {"driver", "dynamic_debug", "kpagecgroup", "kpagecount", "kpageflags",
-                             "latency_stats", "pagetypeinfo", "sched_debug", "slabinfo", "vmallocinfo"})
-        hide(kernel.proc.get(), path);
-    for (const char *path : {"firmware", "devices/virtual/powercap"})
-        hide(kernel.sys.get(), path);
-}
-
-void mount_cgroup(int root) {
-    const unique_fd target = rooted::open(root, "/sys/fs/cgroup", O_PATH | O_DIRECTORY);
-    const unique_fd made = mounts::new_filesystem("cgroup2", {{"source", "cgroup"}}, quiet);
-    mounts::attach(made.get(), target.get(), "/sys/fs/cgroup");
+        if (cover.of_host_root && ::fstat(target.get(), &st) == 0)
+            covers.mounts[i] = host_dir::inaccessible(host, st.st_mode);
+        if (covers.mounts[i])
+            mounts::attach(covers.mounts[i].get(), target.get(), cover.path);
+    }
+    for (const std::string &name : covers.names)
+        if (::unlinkat(covers.named.get(), name.c_str(), 0) < 0)
+            fail_errno("removing /run/{}", name);
 }
 
 } // namespace berth::api_mounts

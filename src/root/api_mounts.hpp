@@ -1,66 +1,74 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// The kernel's filesystems inside the machine: /proc, /sys, /run, /tmp and what is hidden in them.
+// The plan's filesystems and covers (plan/api.hpp). Each is worked with by its descriptor: what a path leads to by
+// then may be another.
 #pragma once
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/unique_fd.hpp"
+#include "kernel/id_maps.hpp"
+#include "plan/plan.hpp"
 #include "root/host_dir.hpp"
 
 namespace berth::api_mounts {
 
-/// Mounts /run and /tmp, which belong to the user `owner`, and makes the directories that the
-/// others go on. `context`: SELinux label, or empty. Returns the mount of /run.
-[[nodiscard]] unique_fd mount_temporary(int root, uid_t owner, const std::string &context);
+/// A mount of the machine's, detached or not.
+struct Mount {
+    std::string path;
+    unique_fd fd;
+};
+using Mounts = std::vector<Mount>;
 
-/// What goes over files of /proc, as detached mounts.
+/// A path below one of the machine's mounts, or below its root.
+struct Place {
+    int root = -1;
+    std::string path;
+};
+
+/// By the innermost of `mounts` that `path` lies on; else in the tree behind `root`.
+[[nodiscard]] Place place_of(const std::string &path, int root, const Mounts &mounts);
+
+/// The mount made at `path`. Throws Error when there is none.
+[[nodiscard]] int at(const Mounts &mounts, std::string_view path);
+
+/// The kind of namespace (CLONE_NEW*) that a filesystem of `type` shows; 0 where it shows none.
+[[nodiscard]] std::uint64_t namespace_shown_by(std::string_view type);
+
+/// True of what lies on a filesystem that shows a namespace: it comes after that.
+[[nodiscard]] bool is_late(const ApiPlan &plan, const std::string &path);
+
+/// Mounts those that show no namespace in the tree behind `root`, and makes the directories that the others go
+/// on.
+[[nodiscard]] Mounts mount_early(const ApiPlan &plan, int root, const IdMaps &ids);
+
+/// What goes over files, in the plan's order, as detached mounts; empty for those that show what is there already.
 struct Covers {
-    std::vector<unique_fd> hiding; ///< one for each file that would tell of the host
-    unique_fd kmsg;
-    unique_fd boot_id;
-    unique_fd run; ///< in which these two have names until they are mounted
+    std::vector<unique_fd> mounts;
+    unique_fd named; ///< the directory in which some have names until they are mounted
+    std::vector<std::string> names;
 };
 
-/// Makes them. `run` is the mount of /run; `boot_id`, with dashes, the machine's own.
-[[nodiscard]] Covers make_covers(const host_dir::HostDir &host, int run, const std::string &boot_id);
+/// Makes them; `directory` is for those that need a file behind them.
+[[nodiscard]] Covers make_covers(const ApiPlan &plan, const host_dir::HostDir &host, int directory);
 
-/// The kernel's filesystems that show namespaces, as mounts which are detached until attach(). Some may be
-/// missing: they are somebody else's to attach.
-struct Kernel {
-    unique_fd proc;
-    unique_fd sys;
-    unique_fd mqueue;
-};
+/// The filesystems that show namespaces of the kinds in `shown`, those that we are in; detached until attach().
+[[nodiscard]] Mounts make(const ApiPlan &plan, std::uint64_t shown);
 
-/// Which of them.
-struct Shown {
-    bool proc = true;
-    bool sys = true;
-    bool mqueue = true;
-};
+/// All but the cgroup hierarchy, of the machine whose first process, a child of ours that waits, is behind the
+/// pidfd `leader`: made with our rights, in our mount namespace. The machine's next process gets the number that it
+/// would have.
+[[nodiscard]] Mounts make_for(const ApiPlan &plan, int leader);
 
-/// Those of the pid, network and ipc namespaces that we are in.
-[[nodiscard]] Kernel make(const Shown &shown = {});
+/// Attaches them in the tree behind `root`, in which `earlier` are mounted.
+void attach(int root, const Mounts &mounts, const Mounts &earlier);
 
-/// Those of the machine whose first process, a child of ours that waits, is behind the pidfd `leader`: made
-/// with our rights, in our mount namespace. The machine's next process gets the number that it would have.
-[[nodiscard]] Kernel make_for(int leader);
-
-/// Attaches them to /proc, /sys and /dev/mqueue.
-void attach(int root, const Kernel &kernel);
-
-/// Makes what reaches beyond the machine readable at most, and covers what would tell of the host.
-/// `private_network`: /proc/sys/net is the machine's own and stays writable.
-void restrict(const Kernel &kernel, Covers covers, bool private_network);
-
-/// Hides what root of the host alone may read of the kernel, from a machine whose root that is as far as
-/// files are concerned.
-void hide_from_root(const Kernel &kernel, const host_dir::HostDir &host);
-
-/// Mounts the cgroup hierarchy on /sys/fs/cgroup; call it in the machine's cgroup namespace.
-void mount_cgroup(int root);
+/// Covers parts of `mounts`; those for a machine whose root is the host's too when `of_host_root`.
+void cover(const ApiPlan &plan, const Mounts &mounts, Covers covers, const host_dir::HostDir &host,
+           bool of_host_root);
 
 } // namespace berth::api_mounts

@@ -4,25 +4,15 @@
 
 #include <sys/types.h>
 
-#include <cstdint>
-#include <string>
-
 #include "base/unique_fd.hpp"
+#include "kernel/id_maps.hpp"
+#include "plan/api.hpp"
 
 namespace berth::devices {
 
-/// Whose /dev is: the machine's root, and its group tty.
-struct Owner {
-    uid_t root = 0;
-    gid_t tty = 0;
-};
-
-/// The root at `base` of a range of `count` users.
-[[nodiscard]] Owner owner_of(uid_t base, std::uint32_t count);
-
-/// Mounts a fresh /dev with the usual nodes, links, shm and an own devpts instance, which is returned.
-/// `context`: SELinux label, or empty.
-[[nodiscard]] unique_fd mount(int root, const Owner &owner, const std::string &context);
+/// Makes the plan's nodes and links in /dev, which `dev` is the mount of. Nodes that we may not make are the
+/// host's, bound there; those that the host does not have either are left out.
+void make(const ApiPlan &plan, int dev, const IdMaps &ids);
 
 /// A pty of the machine's own devpts, for its console.
 struct Console {
@@ -32,6 +22,6 @@ struct Console {
 };
 
 /// Opens a pty of the devpts instance that `pts` is the mount of.
-[[nodiscard]] Console make_console(int pts, const Owner &owner);
+[[nodiscard]] Console make_console(int pts, const IdMaps &ids);
 
 } // namespace berth::devices

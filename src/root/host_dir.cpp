@@ -134,19 +134,9 @@ unique_fd bind_notify_socket(int host, uid_t owner) {
 
 } // namespace
 
-HostDir make(int run, const LaunchPlan &plan, uid_t owner, const UnixExport &exported) {
+HostDir make(int mount, const LaunchPlan &plan, uid_t owner, const UnixExport &exported) {
     HostDir made;
-    const std::string id = std::to_string(owner);
-    made.mount = mounts::new_filesystem("tmpfs",
-                                        {{"source", "tmpfs"},
-                                         {"mode", "0755"},
-                                         {"size", "4m"},
-                                         {"nr_inodes", "1k"},
-                                         {"uid", id},
-                                         {"gid", id}},
-                                        MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
-    const unique_fd target = rooted::make_directory(run, "host");
-    mounts::attach(made.mount.get(), target.get(), "/run/host");
+    made.mount = duplicate(mount);
     const int host = made.mount.get();
     make_file(host, "container-manager", "berth\n", 0444, owner);
     make_file(host, "container-uuid", uuid_of(plan.machine_id) + "\n", 0444, owner);

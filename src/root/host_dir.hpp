@@ -18,10 +18,10 @@ struct HostDir {
     unique_fd notify; ///< the notify socket, bound, with credentials passed (SO_PASSCRED)
 };
 
-/// Makes /run/host in the /run that `run` is the mount of: container-manager,
+/// Fills /run/host, which `mount` is the mount of: container-manager,
 /// container-uuid, os-release, incoming, inaccessible/, credentials/, unix-export/ and the
 /// notify socket. They belong to the user `owner`.
-[[nodiscard]] HostDir make(int run, const LaunchPlan &plan, uid_t owner, const UnixExport &exported);
+[[nodiscard]] HostDir make(int mount, const LaunchPlan &plan, uid_t owner, const UnixExport &exported);
 
 /// Makes /run/host read-only, when all is in place.
 void seal(const HostDir &host);

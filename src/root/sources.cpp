@@ -114,8 +114,15 @@ bool take_mount_word(std::string_view text, unsigned &attributes) {
     return true;
 }
 
+/// What an option says of a user of the machine, as the kernel takes it from us.
+std::string machine_id(const IdMaps &ids, const mounts::Option &option) {
+    const auto id = parse_unsigned(option.value);
+    if (id && ids.own_users() && *id >= ids.count())
+        fail("{}={}: the machine has users below {} alone", option.key, option.value, ids.count());
+    return ids.host_id(option.value);
+}
+
 unique_fd make_tmpfs(const MountPlan &mount, const IdMaps &ids, const std::string &context) {
-    const std::string owner = std::to_string(ids.base());
     std::vector<mounts::Option> options{{"source", "tmpfs"}};
     const auto has = [&](std::string_view name) {
         return std::ranges::contains(options, name, &mounts::Option::key);
@@ -135,7 +142,10 @@ unique_fd make_tmpfs(const MountPlan &mount, const IdMaps &ids, const std::strin
         options.emplace_back("context", context);
     for (const char *name : {"uid", "gid"})
         if (!has(name))
-            options.emplace_back(name, owner);
+            options.emplace_back(name, "0");
+    for (mounts::Option &option : options)
+        if (option.key == "uid" || option.key == "gid")
+            option.value = machine_id(ids, option);
     return mounts::new_filesystem("tmpfs", options, attributes);
 }
 

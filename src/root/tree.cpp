@@ -2,6 +2,7 @@
 #include "root/tree.hpp"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -26,6 +27,9 @@
 namespace berth::tree {
 
 namespace {
+
+/// The machine enters its cgroup namespace last.
+constexpr std::uint64_t shown_at_start = CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC;
 
 unique_fd open_staging() {
     unique_fd fd(::open(root::staging, O_PATH | O_DIRECTORY | O_CLOEXEC));
@@ -76,16 +80,6 @@ void attach_former_root(const LaunchPlan &plan, int root, const unique_fd &old) 
     mounts::attach(old.get(), target.get(), plan.root.pivot_old);
 }
 
-bool is_below(const std::string &path, std::string_view place) {
-    return path == place || path.starts_with(std::string(place) + "/");
-}
-
-/// What shows the machine's namespaces covers what is below it.
-bool is_late(const MountPlan &mount) {
-    return is_below(mount.destination, "/proc") || is_below(mount.destination, "/sys")
-           || is_below(mount.destination, "/dev/mqueue");
-}
-
 std::uint64_t mount_of(int fd) {
     struct statx st{};
     if (::statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &st) < 0)
@@ -122,21 +116,7 @@ unique_fd place_for(const std::string &destination, int root, bool directory, ui
     return make();
 }
 
-/// Where a mount goes: a path below a directory.
-struct Place {
-    int root;
-    std::string path;
-};
-
-/// By the mounts themselves for what is below /proc and /sys: what those names lead to may be another.
-Place place_of(const std::string &destination, int root, const api_mounts::Kernel &kernel) {
-    for (const auto &[name, mount] : {std::pair{"/proc", kernel.proc.get()}, {"/sys", kernel.sys.get()}})
-        if (mount >= 0 && is_below(destination, name))
-            return {.root = mount, .path = destination.substr(std::string_view(name).size())};
-    return {.root = root, .path = destination};
-}
-
-void attach_source(const MountPlan &mount, const Place &place, const host_dir::HostDir &host,
+void attach_source(const MountPlan &mount, const api_mounts::Place &place, const host_dir::HostDir &host,
                    const unique_fd &source, uid_t owner) {
     try {
         if (mount.kind == MountConfig::Kind::inaccessible) {
@@ -169,7 +149,7 @@ void require_os(const LaunchPlan &plan, int root) {
 }
 
 /// pivot_root(2), "pivot_root(".", ".")": the old root ends up on top, and is let go.
-void pivot(int root) {
+void pivot(int root, unsigned long propagation) {
     if (::fchdir(root) < 0)
         fail_errno("entering the machine's root");
     if (::syscall(SYS_pivot_root, ".", ".") < 0)
@@ -178,9 +158,8 @@ void pivot(int root) {
         fail_errno("letting the host's tree go");
     if (::chdir("/") < 0)
         fail_errno("entering the machine's root");
-    // A booting systemd expects its mounts to propagate to what it starts.
-    if (::mount(nullptr, "/", nullptr, MS_SHARED | MS_REC, nullptr) < 0)
-        fail_errno("making the machine's mounts shared");
+    if (propagation != 0 && ::mount(nullptr, "/", nullptr, propagation, nullptr) < 0)
+        fail_errno("setting the propagation of the machine's mounts");
 }
 
 } // namespace
@@ -204,23 +183,22 @@ Assembled assemble(const LaunchPlan &plan, const Parts &parts) {
         sources.push_back(
             sources::open(mount, base.get(), parts.ids, parts.scratch, plan.selinux_apifs_context));
 
-    const unique_fd run = api_mounts::mount_temporary(root, owner, plan.selinux_apifs_context);
-    const devices::Owner device_owner = devices::owner_of(owner, plan.users.count);
-    const unique_fd pts = devices::mount(root, device_owner, plan.selinux_apifs_context);
-    made.host = host_dir::make(run.get(), plan, owner, parts.exported);
-    made.covers = api_mounts::make_covers(made.host, run.get(), uuid_of(plan.boot_id));
+    made.mounts = api_mounts::mount_early(plan.api, root, parts.ids);
+    devices::make(plan.api, api_mounts::at(made.mounts, "/dev"), parts.ids);
+    made.host = host_dir::make(api_mounts::at(made.mounts, "/run/host"), plan, owner, parts.exported);
+    made.covers = api_mounts::make_covers(plan.api, made.host, api_mounts::at(made.mounts, "/run"));
     made.guests = bound_users::settle(plan.users, parts.users, root, made.host.mount.get(), parts.ids);
     made.late.resize(sources.size());
     for (std::size_t i = 0; i < sources.size(); ++i) {
         const MountPlan &mount = plan.mounts[i];
-        if (is_late(mount))
+        if (api_mounts::is_late(plan.api, mount.destination))
             made.late[i] = std::move(sources[i]);
         else
             attach_source(mount, {.root = root, .path = mount.destination}, made.host, sources[i], owner);
     }
     host_files::settle(plan, root, owner);
     if (plan.console != ConsoleMode::pipe) {
-        devices::Console console = devices::make_console(pts.get(), device_owner);
+        devices::Console console = devices::make_console(api_mounts::at(made.mounts, "/dev/pts"), parts.ids);
         mounts::attach(console.node.get(), place_for("/dev/console", root, false, owner, 0600).get(),
                        "/dev/console");
         made.console = std::move(console.master);
@@ -232,34 +210,38 @@ Assembled assemble(const LaunchPlan &plan, const Parts &parts) {
 }
 
 bool locks_namespaces(const LaunchPlan &plan, uid_t base) {
-    return plan.users.enabled && (base == 0 || std::ranges::any_of(plan.mounts, is_late));
+    const auto late = [&](const MountPlan &mount) { return api_mounts::is_late(plan.api, mount.destination); };
+    return plan.users.enabled && (base == 0 || std::ranges::any_of(plan.mounts, late));
 }
 
-api_mounts::Shown shown_of_others(const LaunchPlan &plan) {
-    return {.proc = false, .sys = !plan.private_network(), .mqueue = !plan.join.ipc.empty()};
+std::uint64_t shown_of_others(const LaunchPlan &plan) {
+    return shown_at_start & ~plan.namespaces;
 }
 
-api_mounts::Shown shown_of_its_own(const LaunchPlan &plan) {
-    const api_mounts::Shown others = shown_of_others(plan);
-    return {.proc = true, .sys = !others.sys, .mqueue = !others.mqueue};
+std::uint64_t shown_of_its_own(const LaunchPlan &plan) {
+    return shown_at_start & plan.namespaces;
 }
 
-void show_others(const Assembled &assembled, const api_mounts::Kernel &kernel) {
-    if (kernel.sys)
-        mounts::set_attributes(kernel.sys.get(), MOUNT_ATTR_RDONLY, 0, false);
-    api_mounts::attach(assembled.root.get(), kernel);
+void show_others(const Assembled &assembled, const api_mounts::Mounts &shown) {
+    api_mounts::attach(assembled.root.get(), shown, assembled.mounts);
 }
 
-void show_namespaces(const LaunchPlan &plan, Assembled &assembled, const api_mounts::Kernel &kernel) {
+void show_namespaces(const LaunchPlan &plan, Assembled &assembled, const api_mounts::Mounts &shown,
+                     bool of_host_root) {
     const int root = assembled.root.get();
-    api_mounts::attach(root, kernel);
-    api_mounts::restrict(kernel, std::move(assembled.covers), plan.private_network());
+    api_mounts::attach(root, shown, assembled.mounts);
+    api_mounts::cover(plan.api, shown, std::move(assembled.covers), assembled.host, of_host_root);
     for (std::size_t i = 0; i < plan.mounts.size(); ++i) {
         const MountPlan &mount = plan.mounts[i];
-        if (is_late(mount)) // nothing is made in the kernel's filesystems: whose rights we have is all one
-            attach_source(mount, place_of(mount.destination, root, kernel), assembled.host, assembled.late[i],
-                          0);
+        // Nothing is made in the kernel's filesystems: whose rights we have is all one.
+        if (api_mounts::is_late(plan.api, mount.destination))
+            attach_source(mount, api_mounts::place_of(mount.destination, root, shown), assembled.host,
+                          assembled.late[i], 0);
     }
+}
+
+void show_cgroup(const LaunchPlan &plan, const Assembled &assembled) {
+    api_mounts::attach(assembled.root.get(), api_mounts::make(plan.api, CLONE_NEWCGROUP), {});
 }
 
 void adopt(Assembled &assembled) {
@@ -267,14 +249,15 @@ void adopt(Assembled &assembled) {
     const unique_fd copy = mounts::clone_tree(AT_FDCWD, root::staging, true);
     mounts::attach(copy.get(), open_staging().get(), "the root");
     assembled.root = open_staging();
+    assembled.mounts.clear(); // they are in the tree that we have a copy of
 }
 
 void release() noexcept {
     ::umount2(root::staging, MNT_DETACH);
 }
 
-void finish(const Assembled &assembled) {
-    pivot(assembled.root.get());
+void finish(const LaunchPlan &plan, const Assembled &assembled) {
+    pivot(assembled.root.get(), plan.api.propagation);
 }
 
 } // namespace berth::tree

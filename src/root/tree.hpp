@@ -40,6 +40,7 @@ struct Assembled {
     unique_fd console; ///< master of the console's pty; empty when piped
     unique_fd console_slave;
     unique_fd notify; ///< the socket at /run/host/notify
+    api_mounts::Mounts mounts; ///< of the plan, those that show no namespaces
     host_dir::HostDir host;
     api_mounts::Covers covers;
     /// Sources of the plan's mounts that belong below /proc or /sys, as the plan has them; empty
@@ -57,16 +58,21 @@ struct Assembled {
 /// all mounts.
 [[nodiscard]] bool locks_namespaces(const LaunchPlan &plan, uid_t base);
 
-/// What shows namespaces that are not the machine's own, and what shows those that are.
-[[nodiscard]] api_mounts::Shown shown_of_others(const LaunchPlan &plan);
-[[nodiscard]] api_mounts::Shown shown_of_its_own(const LaunchPlan &plan);
+/// Of the namespaces that filesystems show (CLONE_NEW*): those that are not the machine's own, and those that are.
+[[nodiscard]] std::uint64_t shown_of_others(const LaunchPlan &plan);
+[[nodiscard]] std::uint64_t shown_of_its_own(const LaunchPlan &plan);
 
 /// Mounts what shows namespaces of others: the machine may look at them and no more, so this too comes
 /// before it has a copy.
-void show_others(const Assembled &assembled, const api_mounts::Kernel &kernel);
+void show_others(const Assembled &assembled, const api_mounts::Mounts &shown);
 
 /// Mounts what shows the machine's namespaces, what covers parts of it, and the plan's mounts on that.
-void show_namespaces(const LaunchPlan &plan, Assembled &assembled, const api_mounts::Kernel &kernel);
+/// `of_host_root`: the machine's root is the host's as far as files are concerned.
+void show_namespaces(const LaunchPlan &plan, Assembled &assembled, const api_mounts::Mounts &shown,
+                     bool of_host_root);
+
+/// Mounts the cgroup hierarchy; call it in the machine's cgroup namespace.
+void show_cgroup(const LaunchPlan &plan, const Assembled &assembled);
 
 /// Takes the tree that the launcher assembled, of which we have a copy, for our own.
 void adopt(Assembled &assembled);
@@ -75,6 +81,6 @@ void adopt(Assembled &assembled);
 void release() noexcept;
 
 /// Pivots into the tree.
-void finish(const Assembled &assembled);
+void finish(const LaunchPlan &plan, const Assembled &assembled);
 
 } // namespace berth::tree
