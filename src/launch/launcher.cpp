@@ -25,7 +25,6 @@
 #include "launch/kept_unit.hpp"
 #include "launch/process.hpp"
 #include "launch/registration.hpp"
-#include "launch/steps.hpp"
 #include "launch/supervisor.hpp"
 #include "root/bound_users.hpp"
 #include "root/tree.hpp"
@@ -132,7 +131,7 @@ Launcher::Running Launcher::start(int payload) {
     terminal::Relay *const relay = running.machine.relay.get();
     if (relay != nullptr && ::fchown(relay->slave(), ids_.base(), static_cast<gid_t>(-1)) < 0)
         fail_errno("giving a terminal to the machine");
-    steps::reached("assembled");
+    timing_.reached("assembled");
     inner::Orders orders{.plan = plan_,
                          .parts = parts,
                          .filter = filter_,
@@ -142,19 +141,19 @@ Launcher::Running Launcher::start(int payload) {
         orders.stdio = {.terminal = relay->slave(), .replaced = relay->ends()};
     namespaces::Child child = fork_inner(payload, std::move(orders), ours, theirs);
     Reaper reaper(child.pidfd.get());
-    steps::reached("born");
+    timing_.reached("born");
     if (assembled)
         map_users(child, *assembled, ours.get());
-    steps::reached("mapped");
+    timing_.reached("mapped");
     process::limit(plan_.process, child.pid);
     if (plan_.private_network())
         running.network = std::make_unique<MachineNetwork>(plan_.network, plan_.name, child.pid);
-    steps::reached("linked");
+    timing_.reached("linked");
     register_machine(child.pidfd.get(), running, ours.get());
-    steps::reached("registered");
+    timing_.reached("registered");
     protocol::Message mounted =
         protocol::expect(ours.get(), protocol::Kind::mounted, mount_deadline, "mounting the machine's tree");
-    steps::reached("mounted");
+    timing_.reached("mounted");
     if (assembled)
         tree::release();
     else
@@ -163,12 +162,12 @@ Launcher::Running Launcher::start(int payload) {
         enter_scope(child.pid);
     if (running.network)
         running.network->expose();
-    steps::reached("placed");
+    timing_.reached("placed");
     protocol::send(ours.get(), protocol::Kind::go);
-    steps::reached("sent");
+    timing_.reached("sent");
     (void)protocol::expect(ours.get(), protocol::Kind::end, exec_deadline, "starting the machine");
     reaper.release();
-    steps::reached("running");
+    timing_.reached("running");
     running.machine.leader = child.pid;
     running.machine.pidfd = std::move(child.pidfd);
     running.machine.console = std::move(assembled->console);
@@ -206,6 +205,8 @@ int Launcher::run() {
     for (bool first = true;; first = false) {
         brake.boots(Brake::Clock::now());
         Running running = start(unit ? unit->renew_payload() : -1);
+        if (first)
+            std::fputs(timing_.to_text().c_str(), stderr);
         const supervisor::End end = supervisor::watch(plan_, running.machine, first);
         using How = supervisor::End::How;
         switch (end.how) {

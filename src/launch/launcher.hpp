@@ -16,6 +16,7 @@
 #include "launch/inner.hpp"
 #include "launch/machine_network.hpp"
 #include "launch/supervisor.hpp"
+#include "launch/timing.hpp"
 #include "plan/plan.hpp"
 #include "root/image.hpp"
 #include "root/root.hpp"
@@ -30,7 +31,7 @@ namespace berth {
 class Launcher {
 public:
     /// Takes the locks on the trees, picks the users, and makes what is to outlast reboots.
-    explicit Launcher(LaunchPlan plan);
+    Launcher(LaunchPlan plan, Timing timing);
 
     /// Runs the machine to its end. Returns the exit status for our own caller: that of the
     /// command, 0 after a power-off, 128+n when signal n killed PID 1.
@@ -63,6 +64,7 @@ private:
     void say(const std::string &text) const;
 
     LaunchPlan plan_;
+    Timing timing_;
     UnixExport exported_;
     std::unique_ptr<IdRange> range_; ///< a picked one
     IdMaps ids_;

@@ -15,7 +15,6 @@
 #include "kernel/mounts.hpp"
 #include "launch/joined.hpp"
 #include "launch/launcher.hpp"
-#include "launch/steps.hpp"
 #include "root/image.hpp"
 #include "root/ownership.hpp"
 #include "root/sources.hpp"
@@ -59,7 +58,8 @@ bool needs_scratch(const std::vector<MountPlan> &mounts) {
 
 } // namespace
 
-Launcher::Launcher(LaunchPlan plan) : plan_(std::move(plan)), joined_(joined::open(plan_.join)) {
+Launcher::Launcher(LaunchPlan plan, Timing timing)
+    : plan_(std::move(plan)), timing_(std::move(timing)), joined_(joined::open(plan_.join)) {
     const bool own_mounts =
         plan_.root.upper == Upper::Kind::ephemeral || plan_.users.enabled || !plan_.root.image.empty();
     export_sockets();
@@ -69,20 +69,20 @@ Launcher::Launcher(LaunchPlan plan) : plan_(std::move(plan)), joined_(joined::op
     if (!plan_.root.template_tree.empty())
         tree_template::instantiate(plan_.root.template_tree, plan_.root.layers.front());
     layers_ = root::open_layers(plan_.root);
-    steps::reached("opened");
+    timing_.reached("opened");
     locks_ = root::lock_layers(plan_.root, layers_, false);
     const std::vector<image::Mount> parts = open_image();
     settle_users(parts.empty() ? look_at(layers_.back(), plan_.root.tree())
                                : look_at(parts.front(), plan_.root));
     exported_.give(ids_.base());
-    steps::reached("users");
+    timing_.reached("users");
     attach_image(parts);
     upper_ = root::prepare_upper(plan_.root, layers_.empty() ? -1 : layers_.back().get(), ids_.map_trees());
     make_work_folders();
     if (needs_scratch(plan_.mounts))
         scratch_.begin();
     load_filter();
-    steps::reached("locked");
+    timing_.reached("locked");
 }
 
 /// An init may offer what programs of the host want to reach, such as its sshd.

@@ -202,6 +202,8 @@ LaunchPlan make_plan(const MachineConfig &asked, const HostFacts &facts) {
     plan.unit = plan_parts::unit(config, plan.name);
     plan.quiet = config.quiet;
     plan.api = plan_parts::api(plan);
+    for (const auto &[setting, origin] : config.origins)
+        plan.origins.emplace_back(setting, origin.text);
     return plan;
 }
 

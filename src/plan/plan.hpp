@@ -152,6 +152,8 @@ struct LaunchPlan {
 
     UnitPlan unit;
     bool quiet = false;
+    /// Of each setting that is not its default: "exec.capability", "/etc/berth/a.toml:3:1: capability".
+    std::vector<std::pair<std::string, std::string>> origins;
 
     /// True when the machine has a network namespace of its own making.
     [[nodiscard]] bool private_network() const;

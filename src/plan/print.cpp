@@ -96,6 +96,7 @@ Json model(const MountPlan &mount) {
     if (mount.kind == MountPlan::Kind::tmpfs)
         made["options"] = mount.options;
     made["readOnly"] = mount.read_only;
+    made["origin"] = mount.origin.text;
     return made;
 }
 
@@ -203,6 +204,9 @@ Json model(const LaunchPlan &plan) {
     if (plan.root.image_policy)
         root["imagePolicy"] = *plan.root.image_policy;
     const auto text = [](const std::string &value) { return value.empty() ? Json() : Json(value); };
+    Json origins = Json::object();
+    for (const auto &[setting, origin] : plan.origins)
+        origins[setting] = origin;
     return Json{{"name", plan.name},
                 {"hostname", plan.hostname},
                 {"machineId", plan.machine_id},
@@ -228,7 +232,8 @@ Json model(const LaunchPlan &plan) {
                   {"keepUnit", plan.unit.keep_unit},
                   {"scope", text(plan.unit.scope)},
                   {"slice", text(plan.unit.slice)},
-                  {"properties", plan.unit.properties}}}};
+                  {"properties", plan.unit.properties}}},
+                {"origins", origins}};
 }
 
 std::string scalar(const Json &value) {

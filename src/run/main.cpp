@@ -42,6 +42,7 @@ LaunchPlan plan_from(const RunOptions &options) {
 
 int run(int argc, char *argv[]) {
     const RunOptions options = parse_run_options(argc, argv);
+    Timing timing(options.timing);
     using Action = RunOptions::Action;
     switch (options.action) {
     case Action::help: std::fputs(run_help().c_str(), stdout); return 0;
@@ -57,7 +58,9 @@ int run(int argc, char *argv[]) {
     if (::geteuid() != 0)
         fail("making a machine needs root");
     own_copy::require();
-    return Launcher(plan_from(options)).run();
+    LaunchPlan plan = plan_from(options);
+    timing.reached("planned");
+    return Launcher(std::move(plan), std::move(timing)).run();
 }
 
 } // namespace

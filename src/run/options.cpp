@@ -15,7 +15,7 @@ namespace {
 
 /// Values beyond all characters for options without a letter: settings first, then our own.
 constexpr int first_setting = 1000;
-enum Own : std::uint16_t { opt_help = 2000, opt_version, opt_dry_run, opt_settings, opt_no_pager };
+enum Own : std::uint16_t { opt_help = 2000, opt_version, opt_dry_run, opt_timing, opt_settings, opt_no_pager };
 constexpr int first_alias = 3000;
 
 /// Options that stand for others.
@@ -78,6 +78,7 @@ Table make_table() {
     table.longs.push_back({"help", no_argument, nullptr, opt_help});
     table.longs.push_back({"version", no_argument, nullptr, opt_version});
     table.longs.push_back({"dry-run", optional_argument, nullptr, opt_dry_run});
+    table.longs.push_back({"timing", optional_argument, nullptr, opt_timing});
     table.longs.push_back({"settings", required_argument, nullptr, opt_settings});
     table.longs.push_back({"no-pager", no_argument, nullptr, opt_no_pager});
     table.longs.push_back({});
@@ -138,6 +139,13 @@ std::string as_given(const Setting &setting, const char *text) {
          near ? berth::format(", did you mean --{}?", *near) : "");
 }
 
+/// Whether an option's argument, which may be left out, asks for JSON.
+bool is_json(std::string_view option, std::string_view argument) {
+    if (!argument.empty() && argument != "json" && argument != "text")
+        fail("{}={}: the forms are text and json", option, argument);
+    return argument == "json";
+}
+
 void take_own(RunOptions &options, int value) {
     using Action = RunOptions::Action;
     const std::string_view argument = ::optarg != nullptr ? ::optarg : "";
@@ -147,9 +155,10 @@ void take_own(RunOptions &options, int value) {
     case opt_version: options.action = Action::version; break;
     case opt_no_pager: break; // no pager is ever used here
     case opt_dry_run:
-        if (!argument.empty() && argument != "json" && argument != "text")
-            fail("--dry-run={}: the forms are text and json", argument);
-        options.action = argument == "json" ? Action::dry_run_json : Action::dry_run;
+        options.action = is_json("--dry-run", argument) ? Action::dry_run_json : Action::dry_run;
+        break;
+    case opt_timing:
+        options.timing = is_json("--timing", argument) ? Timing::Form::json : Timing::Form::text;
         break;
     case opt_settings: {
         const auto use = parse_bool(argument);
@@ -227,6 +236,7 @@ std::string run_help() {
     add_line(text, 'h', "--help", "show this help");
     add_line(text, 0, "--version", "show the version");
     add_line(text, 0, "--dry-run[=json]", "print what would be done, do nothing");
+    add_line(text, 0, "--timing[=json]", "print on stderr how long each step of the start took");
     add_line(text, 0, "--settings=HOW", "read NAME.toml or NAME.nspawn: yes, no, override, trusted");
     add_line(text, 0, "--no-pager", "taken for compatibility: there is none");
     for (const Setting *setting : settings()) {

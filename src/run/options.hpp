@@ -9,12 +9,14 @@
 
 #include "config/load.hpp"
 #include "config/settings.hpp"
+#include "launch/timing.hpp"
 
 namespace berth {
 
 struct RunOptions {
     enum class Action : std::uint8_t { run, help, version, capabilities, dry_run, dry_run_json };
     Action action = Action::run;
+    Timing::Form timing = Timing::Form::none;
     UseFiles use_files = UseFiles::yes;
     std::vector<Assignment> assignments;
 };
