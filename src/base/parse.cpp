@@ -149,6 +149,17 @@ std::optional<int> parse_signal(std::string_view text) {
     return std::nullopt;
 }
 
+std::vector<std::string> signal_names() {
+    std::vector<std::string> names{"0"};
+    for (int signal = 1; signal < SIGRTMIN; ++signal) {
+        const char *name = ::sigabbrev_np(signal);
+        names.push_back(name != nullptr ? name : std::to_string(signal));
+    }
+    for (int signal = SIGRTMIN; signal <= SIGRTMAX; ++signal)
+        names.push_back(berth::format("RTMIN+{}", signal - SIGRTMIN));
+    return names;
+}
+
 std::optional<std::string> parse_id128(std::string_view text) {
     std::string digits;
     const bool dashed = text.size() == 36;

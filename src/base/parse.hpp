@@ -23,6 +23,9 @@ namespace berth {
 /// A time span such as "90", "5s", "2min 30s", "100ms"; a bare number counts seconds.
 [[nodiscard]] std::optional<std::chrono::microseconds> parse_timespan(std::string_view text);
 
+/// All that parse_signal() takes by name, in order of their numbers; those that have none by their number.
+[[nodiscard]] std::vector<std::string> signal_names();
+
 /// A signal as a number or a name with or without SIG, also RTMIN+n. See signal(7).
 [[nodiscard]] std::optional<int> parse_signal(std::string_view text);
 

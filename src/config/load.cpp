@@ -97,7 +97,9 @@ std::vector<Assignment> effective(std::vector<Assignment> command_line, const st
     }
     std::erase_if(from_file, [&](const Assignment &loser) {
         return std::ranges::any_of(command_line, [&](const Assignment &winner) {
-            return same_group(*winner.setting, *loser.setting);
+            // --as-pid2 says how the command is run; which one it is the file may say (systemd#7428).
+            const bool how = winner.setting->key == "process_two" && loser.setting->key == "parameters";
+            return same_group(*winner.setting, *loser.setting) && !how;
         });
     });
     std::ranges::move(command_line, std::back_inserter(from_file));

@@ -150,6 +150,13 @@ ResourceLimit limit(int resource, std::string_view value) {
     return {.resource = resource, .soft = soft, .hard = hard};
 }
 
+std::vector<std::string> limit_names() {
+    std::vector<std::string> names;
+    for (const Limit &limit : limits)
+        names.emplace_back(limit.name);
+    return names;
+}
+
 ResourceLimit named_limit(std::string_view value) {
     const auto at = value.find('=');
     std::string_view name = value.substr(0, at);

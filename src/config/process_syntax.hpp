@@ -31,6 +31,9 @@ void cpus(std::string_view value, std::vector<unsigned> &cpus);
 /// Properties"). `resource` is RLIMIT_*.
 [[nodiscard]] ResourceLimit limit(int resource, std::string_view value);
 
+/// Names of all limits.
+[[nodiscard]] std::vector<std::string> limit_names();
+
 /// "NAME=SOFT:HARD" of --rlimit=.
 [[nodiscard]] ResourceLimit named_limit(std::string_view value);
 

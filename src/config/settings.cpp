@@ -29,6 +29,13 @@ const Setting *find_option(std::string_view option) {
     return nullptr;
 }
 
+std::vector<std::string> words_of(const Setting &setting) {
+    for (const auto &words : {tables::exec_words, tables::limits_words, tables::files_words, tables::unit_words})
+        if (std::vector<std::string> found = words(setting.option); !found.empty())
+            return found;
+    return {};
+}
+
 std::string setting_name(const Setting &setting) {
     return setting.key.empty() ? "--" + std::string(setting.option)
                                : berth::format("{}.{}", setting.section, setting.key);

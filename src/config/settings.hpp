@@ -63,6 +63,9 @@ struct Setting {
 /// The setting of the long option `option`; nullptr when there is none.
 [[nodiscard]] const Setting *find_option(std::string_view option);
 
+/// The words that an option takes, for "--OPTION=help"; empty where it takes others.
+[[nodiscard]] std::vector<std::string> words_of(const Setting &setting);
+
 /// "files.bind": the name of a setting in MachineConfig::origins.
 [[nodiscard]] std::string setting_name(const Setting &setting);
 

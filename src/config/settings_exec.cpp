@@ -73,7 +73,6 @@ void append(std::vector<std::string> &to, std::string_view value) {
 }
 
 constexpr std::array<std::pair<std::string_view, ResolvConf>, 15> resolv_conf_modes{{
-    {"auto", ResolvConf::automatic},
     {"off", ResolvConf::off},
     {"copy-host", ResolvConf::copy_host},
     {"copy-static", ResolvConf::copy_static},
@@ -88,15 +87,16 @@ constexpr std::array<std::pair<std::string_view, ResolvConf>, 15> resolv_conf_mo
     {"bind-uplink", ResolvConf::bind_uplink},
     {"bind-stub", ResolvConf::bind_stub},
     {"delete", ResolvConf::remove},
+    {"auto", ResolvConf::automatic},
 }};
 
 constexpr std::array<std::pair<std::string_view, Timezone>, 6> timezone_modes{{
-    {"auto", Timezone::automatic},
     {"off", Timezone::off},
     {"copy", Timezone::copy},
     {"bind", Timezone::bind},
     {"symlink", Timezone::symlink},
     {"delete", Timezone::remove},
+    {"auto", Timezone::automatic},
 }};
 
 constexpr std::array<std::pair<std::string_view, LinkJournal>, 6> journal_modes{{
@@ -107,6 +107,14 @@ constexpr std::array<std::pair<std::string_view, LinkJournal>, 6> journal_modes{
     {"guest", {LinkJournal::Mode::guest, false}},
     {"try-guest", {LinkJournal::Mode::guest, true}},
 }};
+
+/// As the peer has it, a truth value stands for a mode, too: yes for auto, no for `no`.
+template <class T, std::size_t N>
+T choice_or_truth(std::string_view value, std::string_view no,
+                  const std::array<std::pair<std::string_view, T>, N> &choices) {
+    const std::string_view word = values::yes_or_no(value);
+    return choice(word == "yes" ? "auto" : word == "no" ? no : value, choices);
+}
 
 using C = MachineConfig;
 using V = std::string_view;
@@ -169,11 +177,11 @@ constexpr std::array table{
         [](C &c, V v, const O &) { c.exec.selinux_apifs_context = v; }},
 
     Setting{"exec", "resolv_conf", "ResolvConf", "resolv-conf", 0, text, "MODE", "", anyone, "/etc/resolv.conf inside: auto, off, copy-, replace-, bind-…, delete",
-        [](C &c, V v, const O &) { c.exec.resolv_conf = choice(v, resolv_conf_modes); }},
+        [](C &c, V v, const O &) { c.exec.resolv_conf = choice_or_truth(v, "off", resolv_conf_modes); }},
     Setting{"exec", "timezone", "Timezone", "timezone", 0, text, "MODE", "", anyone, "/etc/localtime inside: auto, off, copy, bind, symlink, delete",
-        [](C &c, V v, const O &) { c.exec.timezone = choice(v, timezone_modes); }},
+        [](C &c, V v, const O &) { c.exec.timezone = choice_or_truth(v, "off", timezone_modes); }},
     Setting{"exec", "link_journal", "LinkJournal", "link-journal", 0, text, "MODE", "", privileged, "journal seen by both: no, auto, host, try-host, guest, try-guest",
-        [](C &c, V v, const O &) { c.exec.link_journal = choice(v, journal_modes); }},
+        [](C &c, V v, const O &) { c.exec.link_journal = choice_or_truth(v, "no", journal_modes); }},
     Setting{"exec", "set_credential", "", "set-credential", 0, list, "ID:VALUE", "", privileged, "hand a credential to the machine",
         [](C &c, V v, const O &o) { c.exec.credentials.push_back(process_syntax::credential(v, false, o)); }},
     Setting{"exec", "load_credential", "", "load-credential", 0, list, "ID:PATH", "", privileged, "hand a file to the machine as a credential",
@@ -184,6 +192,16 @@ constexpr std::array table{
 // clang-format on
 
 } // namespace
+
+std::vector<std::string> tables::exec_words(std::string_view option) {
+    if (option == "resolv-conf")
+        return values::words_of(resolv_conf_modes);
+    if (option == "timezone")
+        return values::words_of(timezone_modes);
+    if (option == "kill-signal")
+        return signal_names();
+    return {};
+}
 
 std::span<const Setting> tables::exec() {
     return table;

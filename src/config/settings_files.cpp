@@ -40,11 +40,17 @@ std::optional<std::string> bind_user_shell(std::string_view value) {
 }
 
 constexpr std::array<std::pair<std::string_view, UsersConfig::Ownership>, 4> ownerships{{
-    {"auto", UsersConfig::Ownership::automatic},
     {"off", UsersConfig::Ownership::off},
     {"chown", UsersConfig::Ownership::chown},
     {"map", UsersConfig::Ownership::map},
+    {"auto", UsersConfig::Ownership::automatic},
 }};
+
+/// As the peer has it, a truth value stands for auto or off, too.
+UsersConfig::Ownership ownership(std::string_view value) {
+    const std::string_view word = values::yes_or_no(value);
+    return choice(word == "yes" ? "auto" : word == "no" ? "off" : value, ownerships);
+}
 
 using C = MachineConfig;
 using V = std::string_view;
@@ -72,7 +78,7 @@ constexpr std::array table{
     Setting{"files", "overlay_read_only", "OverlayReadOnly", "overlay-ro", 0, list, "PATH[:PATH…]:PATH", "", privileged, "the same, with nothing written to",
         [](C &c, V v, const O &o) { c.mounts.push_back(parse_overlay(v, true, o)); }},
     Setting{"files", "private_users_ownership", "PrivateUsersOwnership", "private-users-ownership", 0, text, "MODE", "", privileged, "owners of the tree's files: auto, map, chown or off",
-        [](C &c, V v, const O &) { c.users.ownership = choice(v, ownerships); }},
+        [](C &c, V v, const O &) { c.users.ownership = ownership(v); }},
     Setting{"files", "bind_user", "BindUser*", "bind-user", 0, list, "NAME", "", privileged, "make a user of the host known inside, with the home directory",
         [](C &c, V v, const O &o) { c.users.bind_users.push_back(bind_user(v, o)); }},
     Setting{"files", "bind_user_shell", "", "bind-user-shell", 0, text, "BOOL|PATH", "", privileged, "their shell: yes for the one each has on the host, no, or a path",
@@ -81,6 +87,14 @@ constexpr std::array table{
 // clang-format on
 
 } // namespace
+
+std::vector<std::string> tables::files_words(std::string_view option) {
+    if (option == "private-users-ownership")
+        return values::words_of(ownerships);
+    if (option == "volatile")
+        return {"no", "yes", "state", "overlay"};
+    return {};
+}
 
 std::span<const Setting> tables::files() {
     return table;

@@ -62,6 +62,10 @@ constexpr std::array table{
 
 } // namespace
 
+std::vector<std::string> tables::limits_words(std::string_view option) {
+    return option == "rlimit" ? process_syntax::limit_names() : std::vector<std::string>();
+}
+
 std::span<const Setting> tables::limits() {
     return table;
 }

@@ -44,11 +44,11 @@ std::string background(std::string_view value) {
 }
 
 constexpr std::array<std::pair<std::string_view, ConsoleMode>, 5> console_modes{{
+    {"autopipe", ConsoleMode::autopipe},
     {"interactive", ConsoleMode::interactive},
-    {"read-only", ConsoleMode::read_only},
     {"passive", ConsoleMode::passive},
     {"pipe", ConsoleMode::pipe},
-    {"autopipe", ConsoleMode::autopipe},
+    {"read-only", ConsoleMode::read_only},
 }};
 
 using C = MachineConfig;
@@ -81,6 +81,10 @@ constexpr std::array table{
 // clang-format on
 
 } // namespace
+
+std::vector<std::string> tables::unit_words(std::string_view option) {
+    return option == "console" ? values::words_of(console_modes) : std::vector<std::string>();
+}
 
 std::span<const Setting> tables::unit() {
     return table;

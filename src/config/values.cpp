@@ -41,4 +41,9 @@ std::string list_of(const std::vector<std::string_view> &names) {
     return text;
 }
 
+std::string_view yes_or_no(std::string_view value) {
+    const auto truth = parse_bool(value);
+    return !truth ? value : *truth ? "yes" : "no";
+}
+
 } // namespace berth::values

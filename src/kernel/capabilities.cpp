@@ -111,6 +111,14 @@ Set bounding_of(pid_t pid) {
     return set;
 }
 
+Set own_bounding() {
+    Set set = 0;
+    for (int value = 0; value < ::cap_max_bits(); ++value)
+        if (::prctl(PR_CAPBSET_READ, value, 0, 0, 0) == 1)
+            set |= bit(value);
+    return set;
+}
+
 void bound(Set set) {
     for (int value = 0; value < ::cap_max_bits(); ++value) {
         if ((set & bit(value)) != 0)

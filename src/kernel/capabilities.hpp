@@ -33,6 +33,9 @@ using Set = std::uint64_t;
 /// The bounding set of a process, from /proc/PID/status.
 [[nodiscard]] Set bounding_of(pid_t pid);
 
+/// Our own bounding set.
+[[nodiscard]] Set own_bounding();
+
 /// Drops from our bounding set all that `set` lacks. What we have ourselves stays until exec.
 void bound(Set set);
 

@@ -8,7 +8,11 @@
 
 #include <array>
 
+#include <charconv>
+
 #include "base/error.hpp"
+#include "base/io.hpp"
+#include "base/parse.hpp"
 
 namespace berth::mounts {
 
@@ -89,6 +93,38 @@ void set_id_map(int fd, int user_namespace, bool recursive) {
 void attach(int fd, int target, std::string_view what) {
     if (::move_mount(fd, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
         fail_errno("mounting {}", what);
+}
+
+namespace {
+
+/// As the kernel writes paths in its tables: blanks and backslashes are "\\NNN".
+std::string unescape_octal(std::string_view text) {
+    std::string plain;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        unsigned char byte = 0;
+        const bool escaped = text[i] == '\\' && text.size() - i > 3
+                             && std::from_chars(text.data() + i + 1, text.data() + i + 4, byte, 8).ec == std::errc();
+        plain += escaped ? static_cast<char>(byte) : text[i];
+        i += escaped ? 3 : 0;
+    }
+    return plain;
+}
+
+} // namespace
+
+std::vector<std::string> below(const std::string &path) {
+    const std::string above = path == "/" ? path : path + "/";
+    std::vector<std::string> found;
+    const std::string text = read_file("/proc/self/mountinfo"); // proc_pid_mountinfo(5)
+    for (const std::string &line : split(text, '\n')) {
+        const std::vector<std::string> fields = split(line, ' ');
+        if (fields.size() < 5)
+            continue;
+        const std::string place = unescape_octal(fields[4]);
+        if (place.size() > above.size() && place.starts_with(above))
+            found.push_back(place.substr(above.size()));
+    }
+    return found;
 }
 
 std::uint64_t id_of(int fd) {

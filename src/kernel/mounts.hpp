@@ -44,6 +44,9 @@ void set_id_map(int fd, int user_namespace, bool recursive);
 /// `what` names it in errors.
 void attach(int fd, int target, std::string_view what);
 
+/// What is mounted below the directory `path` of ours, as paths below it, in the order in which it was mounted.
+[[nodiscard]] std::vector<std::string> below(const std::string &path);
+
 /// The number of the mount that `fd` is on (statx(2)): unique until the next boot since Linux 6.8.
 [[nodiscard]] std::uint64_t id_of(int fd);
 

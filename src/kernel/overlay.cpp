@@ -158,7 +158,9 @@ unique_fd mount(const Request &request, IdMaps &ids) {
         if (upper.parent_path() != work.parent_path())
             fail("{} and {} are not beside each other", upper.native(), work.native());
         const Place parent =
-            builder.place({.path = upper.parent_path().native(), .place = request.upper_folder});
+            builder.place({.path = upper.parent_path().native(),
+                           .place = request.upper_folder,
+                           .mapped = request.upper_mapped});
         add("upperdir", builder.below(parent, upper.filename().native()));
         add("workdir", builder.below(parent, work.filename().native()));
     }

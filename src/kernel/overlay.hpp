@@ -22,6 +22,7 @@ struct Request {
     std::string upper;         ///< what is written goes here; empty: nothing is written
     std::string work;          ///< beside `upper`
     int upper_folder = -1;     ///< what both are in, opened before; negative: it is opened now
+    bool upper_mapped = false; ///< its users are mapped as they should be already
     unsigned attributes = 0;   ///< MOUNT_ATTR_*
 };
 

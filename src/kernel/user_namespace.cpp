@@ -51,8 +51,9 @@ unique_fd make(const Maps &maps) {
         ~End() { pidfd::end(pidfd); }
     };
     const End end{child.pidfd.get()};
-    write_maps(child.pid, maps);
-    const std::string path = berth::format("/proc/{}/ns/user", child.pid);
+    const pid_t pid = pidfd::pid_of(child.pidfd.get()); // in /proc it may have another number than to us
+    write_maps(pid, maps);
+    const std::string path = berth::format("/proc/{}/ns/user", pid);
     unique_fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     if (!fd)
         fail_errno("opening {}", path);

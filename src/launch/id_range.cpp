@@ -10,8 +10,11 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
+#include <optional>
 
 #include "base/error.hpp"
+#include "base/id_map.hpp"
+#include "base/io.hpp"
 #include "kernel/id_maps.hpp"
 
 namespace berth {
@@ -36,6 +39,21 @@ std::uint32_t hash(std::string_view text) {
     for (const unsigned char c : text)
         value = (value ^ c) * 16777619U;
     return value;
+}
+
+/// The ranges that are ours to give: where we have users of our own, they are few. Nothing where all are.
+std::optional<std::vector<std::uint32_t>> own_ranges() {
+    constexpr std::uint32_t size = 0x10000U;
+    std::vector<std::uint32_t> bases;
+    for (const id_map::Range &range : id_map::parse(read_file("/proc/self/uid_map"))) {
+        if (range.count == UINT32_MAX)
+            return std::nullopt;
+        const std::uint64_t end = std::uint64_t{range.inside} + range.count;
+        for (std::uint64_t base = std::max<std::uint64_t>(size, range_base(range.inside + size - 1));
+             base + size <= end; base += size)
+            bases.push_back(static_cast<std::uint32_t>(base));
+    }
+    return bases;
 }
 
 std::uint32_t to_candidate(std::uint32_t any) {
@@ -65,11 +83,22 @@ unique_fd open_turn() {
 } // namespace
 
 bool IdRange::take(std::uint32_t base) {
-    if (!may_be_picked(base))
-        return false;
     lock_ = LockFile::try_take(berth::format("{}/{}", folder, base), LockFile::Mode::exclusive);
     base_ = lock_ ? base : 0;
     return lock_.has_value();
+}
+
+void IdRange::take_one_of(const std::vector<std::uint32_t> &own, std::uint32_t wanted, std::string_view name) {
+    if (own.empty())
+        fail("machine \"{}\": we are in a machine with users of its own, who are too few to give some to another; "
+             "use --private-users=identity, or start ours with more (--private-users=BASE:COUNT)",
+             name);
+    if (std::ranges::contains(own, wanted) && take(wanted))
+        return;
+    for (const std::uint32_t base : own)
+        if (take(base))
+            return;
+    fail_code(EBUSY, "picking a range of users for machine \"{}\": none of our {} is free", name, own.size());
 }
 
 IdRange::IdRange(std::uint32_t wanted, std::string_view name) {
@@ -80,6 +109,10 @@ IdRange::IdRange(std::uint32_t wanted, std::string_view name) {
         remove_stale_locks(folder);
     if (::flock(turn.get(), LOCK_SH) < 0)
         fail_errno("locking {}", turn_file);
+    if (const auto own = own_ranges()) {
+        take_one_of(*own, wanted, name);
+        return;
+    }
     for (int attempt = 0; attempt < attempts; ++attempt) {
         std::uint32_t candidate = 0;
         if (attempt == 0)
@@ -88,7 +121,7 @@ IdRange::IdRange(std::uint32_t wanted, std::string_view name) {
             candidate = to_candidate(hash(name));
         else if (::getrandom(&candidate, sizeof candidate, 0) == sizeof candidate)
             candidate = to_candidate(candidate);
-        if (take(candidate) && (attempt == 0 || !is_somebodys(candidate)))
+        if (may_be_picked(candidate) && take(candidate) && (attempt == 0 || !is_somebodys(candidate)))
             return;
         lock_.reset();
     }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include "base/lock_file.hpp"
 
@@ -22,6 +23,7 @@ public:
 
 private:
     bool take(std::uint32_t base);
+    void take_one_of(const std::vector<std::uint32_t> &own, std::uint32_t wanted, std::string_view name);
 
     std::uint32_t base_ = 0;
     std::optional<LockFile> lock_;

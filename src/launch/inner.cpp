@@ -50,15 +50,17 @@ void reset_signals() {
         fail_errno("unblocking signals");
 }
 
-/// The machine's root, now that the launcher has said who that is.
-void become_root_inside(int socket) {
-    (void)protocol::expect(socket, protocol::Kind::mapped, go_deadline, "waiting for the launcher");
+/// Becomes the machine's root, now that the launcher has said who that is. Returns mounts that it made for us.
+std::vector<unique_fd> become_root_inside(int socket) {
+    protocol::Message mapped =
+        protocol::expect(socket, protocol::Kind::mapped, go_deadline, "waiting for the launcher");
     if (::setresgid(0, 0, 0) < 0 || ::setresuid(0, 0, 0) < 0 || ::setgroups(0, nullptr) < 0)
         fail_errno("becoming the machine's root");
     // Both are lost with a change of user.
     if (::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0)
         fail_errno("keeping /proc/self ours");
     die_with_launcher();
+    return std::move(mapped.fds);
 }
 
 /// The console, or the launcher's own stdio but for terminals.
@@ -242,14 +244,19 @@ tree::Assembled build_tree(const LaunchPlan &plan, const tree::Parts &parts) {
 
 /// The tree that the launcher has assembled. A copy of its mounts, made in our user namespace, is locked.
 tree::Assembled take_over(const LaunchPlan &plan, Orders &orders, int socket) {
-    become_root_inside(socket);
+    std::vector<unique_fd> mounts = become_root_inside(socket);
     if (::unshare(CLONE_NEWNS) < 0)
         fail_errno("creating the machine's mount namespace");
     cut_off_mounts();
     tree::Assembled built = std::move(*orders.assembled);
     tree::adopt(built);
+    const std::uint64_t shown = tree::shown_of_its_own(plan);
     if (!tree::locks_namespaces(plan, orders.parts.ids.base()))
-        tree::show_namespaces(plan, built, api_mounts::make(plan.api, tree::shown_of_its_own(plan)), false);
+        tree::show_namespaces(plan, built,
+                              mounts.empty()
+                                  ? api_mounts::make(plan.api, shown)
+                                  : api_mounts::from_descriptors(plan.api, shown, std::move(mounts)),
+                              false);
     return built;
 }
 
@@ -261,7 +268,7 @@ void go_on(Orders &orders, unique_fd &socket) {
     // While /proc is the host's still: the machine's own is not to be trusted.
     const users::User user = users::look_up(built.root.get(), plan.user);
     tree::finish(plan, built);
-    if (plan.join.uts.empty() && ::sethostname(plan.hostname.c_str(), plan.hostname.size()) < 0)
+    if (plan.private_names() && ::sethostname(plan.hostname.c_str(), plan.hostname.size()) < 0)
         fail_errno("setting the host name");
     if (plan.private_network())
         network::raise_loopback();

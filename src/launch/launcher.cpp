@@ -102,13 +102,23 @@ tree::Assembled Launcher::descriptors_of(protocol::Message &mounted) const {
 void Launcher::map_users(const namespaces::Child &child, tree::Assembled &assembled, int socket) const {
     user_namespace::write_maps(child.pid, ids_.of_machine(assembled.guests));
     if (tree::locks_namespaces(plan_, ids_.base())) {
-        tree::show_namespaces(plan_, assembled, api_mounts::make_for(plan_.api, child.pidfd.get()),
+        const std::uint64_t all = tree::shown_of_others(plan_) | tree::shown_of_its_own(plan_);
+        tree::show_namespaces(plan_, assembled, api_mounts::make_for(plan_.api, all, child.pidfd.get()),
                               ids_.base() == 0);
     } else {
         const namespaces::Entered entered(joined_, CLONE_NEWNET | CLONE_NEWIPC);
         tree::show_others(assembled, api_mounts::make(plan_.api, tree::shown_of_others(plan_)));
     }
-    protocol::send(socket, protocol::Kind::mapped);
+    // Where we are in a machine ourselves, what covers parts of our /proc is locked for the machine that we make: the
+    // kernel would give it none of its own. What we make is not, and no less the machine's.
+    std::vector<int> fds;
+    api_mounts::Mounts made;
+    if (nested_ && !tree::locks_namespaces(plan_, ids_.base())) {
+        made = api_mounts::make_for(plan_.api, tree::shown_of_its_own(plan_), child.pidfd.get());
+        for (const api_mounts::Mount &mount : made)
+            fds.push_back(mount.fd.get());
+    }
+    protocol::send(socket, protocol::Kind::mapped, 0, {}, fds);
 }
 
 Launcher::Running Launcher::start(int payload) {

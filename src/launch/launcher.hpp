@@ -64,6 +64,7 @@ private:
     void say(const std::string &text) const;
 
     LaunchPlan plan_;
+    bool nested_ = api_mounts::are_covered(); ///< we are in a machine ourselves
     Timing timing_;
     UnixExport exported_;
     std::unique_ptr<IdRange> range_; ///< a picked one

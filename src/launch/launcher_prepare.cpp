@@ -118,7 +118,7 @@ void Launcher::load_filter() {
                                             .rules = process.system_call_filter,
                                             .suppress_sync = process.suppress_sync});
     for (const std::string &warning : filter.warnings)
-        std::fprintf(stderr, "berth run: warning: %s\n", printable(warning).c_str());
+        say("berth run: warning: " + warning);
     filter_ = std::move(filter.programs);
 }
 

@@ -70,9 +70,9 @@ public:
         for (const auto &[host, inside] : plan_.interfaces)
             move_in(host, inside);
         for (const auto &[host, inside] : plan_.macvlan)
-            put_on_top(host, inside.empty() ? shortened("mv-" + host) : inside, "macvlan");
+            put_on_top(host, inside.empty() ? "mv-" + host : inside, "macvlan");
         for (const auto &[host, inside] : plan_.ipvlan)
-            put_on_top(host, inside.empty() ? shortened("iv-" + host) : inside, "ipvlan");
+            put_on_top(host, inside.empty() ? "iv-" + host : inside, "ipvlan");
         steps_.keep();
         return links_;
     }
@@ -194,7 +194,9 @@ private:
     }
 
     /// A macvlan or ipvlan link on an interface of the host.
-    void put_on_top(const std::string &host, const std::string &name, std::string_view kind) {
+    /// `full` may be longer than links' names are.
+    void put_on_top(const std::string &host, const std::string &full, std::string_view kind) {
+        const std::string name = shortened(full);
         const Link below = interface_of_host(host);
         const std::string what =
             berth::format("the {} link {} on {} for machine {}", kind, name, host, request_.machine);
@@ -204,6 +206,9 @@ private:
         if (code != 0)
             refuse(code, kind, what);
         const int index = index_of(machine_, name, what);
+        if (name != full)
+            if (const int failed = add_alternative_name(machine_, index, full); failed != 0)
+                fail_code(failed, "giving {} its other name {}", what, full);
         steps_.done([this, index, what] {
             if (const int removed = remove_link(machine_, index); removed != 0 && removed != ENODEV)
                 fail_code(removed, "removing {}", what);

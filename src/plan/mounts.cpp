@@ -45,18 +45,12 @@ void add_volatile(const MachineConfig &config, std::vector<MountPlan> &mounts) {
                           .origin = origin});
 }
 
-void check_id_maps(const MountPlan &mount, const UsersPlan &users) {
-    if (mount.id_map != IdMap::none && !users.enabled)
-        fail("{}: mapping users needs a user namespace: add --private-users=", mount.origin.text);
-}
-
 } // namespace
 
-std::vector<MountPlan> mounts(const MachineConfig &config, const LaunchPlan &plan) {
+std::vector<MountPlan> mounts(const MachineConfig &config) {
     std::vector<MountPlan> mounts;
     add_volatile(config, mounts);
     for (MountPlan mount : config.mounts) {
-        check_id_maps(mount, plan.users);
         if (resolve_sources(mount))
             mounts.push_back(std::move(mount));
     }

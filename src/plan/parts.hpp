@@ -22,14 +22,14 @@ namespace berth::plan_parts {
 [[nodiscard]] std::optional<std::string> read_merged(const RootPlan &root, std::string_view path);
 
 /// Throws Error when the tree has nothing that could run.
-void require_os_tree(const RootPlan &root, ExecMode mode);
+void require_os_tree(const LaunchPlan &plan);
 
 /// Where the kernel shows the boot ID.
 constexpr const char *boot_id_path = "/proc/sys/kernel/random/boot_id";
 
 /// What every machine has, of a plan that is complete but for this.
 [[nodiscard]] ApiPlan api(const LaunchPlan &plan);
-[[nodiscard]] std::vector<MountPlan> mounts(const MachineConfig &config, const LaunchPlan &plan);
+[[nodiscard]] std::vector<MountPlan> mounts(const MachineConfig &config);
 [[nodiscard]] UsersPlan users(const MachineConfig &config, const RootPlan &root);
 [[nodiscard]] network::Plan network(const MachineConfig &config);
 [[nodiscard]] JoinPlan join(const MachineConfig &config);
@@ -42,6 +42,10 @@ environment(const MachineConfig &config, const HostFacts &facts, const LaunchPla
 /// Paths are settled: one without a slash is the name of a credential of our own unit's.
 [[nodiscard]] std::vector<Credential> credentials(const MachineConfig &config, const HostFacts &facts);
 [[nodiscard]] UnitPlan unit(const MachineConfig &config, const std::string &name);
+
+/// Has the plan follow the variables of our environment that systemd-nspawn follows; to be called once its root,
+/// its process and its namespaces are settled.
+void heed_peer_environment(LaunchPlan &plan, const MachineConfig &config);
 
 /// Settles what `automatic` means here.
 /// none where what is written is thrown away.

@@ -6,6 +6,7 @@
 #include <systemd/sd-id128.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <climits>
 #include <cstdlib>
@@ -87,11 +88,21 @@ std::uint64_t plan_namespaces(const MachineConfig &config, const LaunchPlan &pla
     return flags;
 }
 
-capabilities::Set plan_bounding(const MachineConfig &config, const LaunchPlan &plan) {
+capabilities::Set plan_bounding(const MachineConfig &config, const HostFacts &facts, const LaunchPlan &plan) {
     const bool own_network = plan.private_network() || !plan.join.network.empty();
-    const capabilities::Set set =
-        (capabilities::default_bounding(own_network) | capabilities::from_names(config.exec.capability))
-        & ~capabilities::from_names(config.exec.drop_capability);
+    const capabilities::Set asked = capabilities::from_names(config.exec.capability);
+    capabilities::Set usual = capabilities::default_bounding(own_network);
+    if (plan.users.enabled && !own_network)
+        usual &= ~capabilities::from_names({"cap_net_bind_service"}); // the ports are the host's
+    capabilities::Set set = (usual | asked) & ~capabilities::from_names(config.exec.drop_capability);
+    if (!plan.users.enabled) { // those who make a user namespace have all in it
+        const bool all = std::ranges::contains(config.exec.capability, "all");
+        if (const auto missing = set & asked & ~facts.bounding; missing != 0 && !all)
+            fail("{}: we have no {} to give, nor can we get it",
+                 plan_parts::origin_of(config, "exec.capability", "--capability"),
+                 capabilities::names(missing).front());
+        set &= facts.bounding;
+    }
     if ((plan.process.ambient & ~set) != 0)
         fail("{}: {} is not in the bounding set; add it with --capability=",
              plan_parts::origin_of(config, "exec.ambient_capability", "--ambient-capability"),
@@ -116,6 +127,10 @@ std::string plan_parts::origin_of(const MachineConfig &config, std::string_view 
 
 bool LaunchPlan::private_network() const {
     return (namespaces & CLONE_NEWNET) != 0;
+}
+
+bool LaunchPlan::private_names() const {
+    return (namespaces & CLONE_NEWUTS) != 0;
 }
 
 void take_machine_id(LaunchPlan &plan, std::string_view text) {
@@ -148,6 +163,7 @@ HostFacts host_facts() {
     const char *credentials = ::getenv("CREDENTIALS_DIRECTORY"); // NOLINT(concurrency-mt-unsafe)
     std::error_code error;
     return HostFacts{
+        .bounding = capabilities::own_bounding(),
         .on_terminal = ::isatty(STDIN_FILENO) == 1 && ::isatty(STDOUT_FILENO) == 1,
         .errors_on_terminal = ::isatty(STDERR_FILENO) == 1,
         .terminal_type = term != nullptr ? term : "",
@@ -167,18 +183,23 @@ LaunchPlan make_plan(const MachineConfig &asked, const HostFacts &facts) {
     plan.hostname = config.exec.hostname.empty() ? plan.name : config.exec.hostname;
     plan.mode = plan_mode(config);
     plan.root = plan_parts::root(config, facts, plan.name);
-    plan_parts::require_os_tree(plan.root, plan.mode);
     plan.machine_id = plan_machine_id(config, plan.root);
     plan.machine_id_of_tree = !plan.root.image.empty() && !plan.root.usr_only;
     plan.boot_id = random_id();
     plan.users = plan_parts::users(config, plan.root);
     plan.root.no_devices = plan.users.enabled;
-    plan.mounts = plan_parts::mounts(config, plan);
+    plan.mounts = plan_parts::mounts(config);
+    plan.os_is_mounted = std::ranges::any_of(plan.mounts, [](const MountPlan &mount) {
+        const std::string &path = mount.destination;
+        return path == "/etc" || path.starts_with("/etc/os-release") || path == "/usr" || path.starts_with("/usr/");
+    });
     plan.join = plan_parts::join(config);
     plan.network = plan_parts::network(config);
     plan.namespaces = plan_namespaces(config, plan);
     plan.process = plan_parts::process(config);
-    plan.bounding = plan_bounding(config, plan);
+    plan_parts::heed_peer_environment(plan, config);
+    plan_parts::require_os_tree(plan);
+    plan.bounding = plan_bounding(config, facts, plan);
     plan.command = config.exec.command;
     plan.credentials = plan_parts::credentials(config, facts);
     plan.environment = plan_parts::environment(config, facts, plan);
@@ -200,7 +221,7 @@ LaunchPlan make_plan(const MachineConfig &asked, const HostFacts &facts) {
     plan.link_journal = plan_parts::link_journal(config, plan.root);
     plan.selinux_apifs_context = config.exec.selinux_apifs_context;
     plan.unit = plan_parts::unit(config, plan.name);
-    plan.quiet = config.quiet;
+    plan.quiet = config.quiet || plan.console == ConsoleMode::pipe; // what is printed is the command's
     plan.api = plan_parts::api(plan);
     for (const auto &[setting, origin] : config.origins)
         plan.origins.emplace_back(setting, origin.text);

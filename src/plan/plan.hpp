@@ -40,6 +40,8 @@ struct RootPlan {
     bool read_only = false;
     bool no_devices = false; ///< nodes in it are worth nothing: the machine's users can have made none
     bool usr_only = false;   ///< --volatile=yes: an empty root with /usr of the above, read-only
+    bool check_os = true;    ///< only a tree that has an OS is run
+    bool locked = true;      ///< against all others who lock trees
     std::string pivot_new;   ///< --pivot-root=
     std::string pivot_old;
     Origin origin; ///< of the directory or image
@@ -124,6 +126,7 @@ struct LaunchPlan {
     UsersPlan users;
     ApiPlan api;
     std::vector<MountPlan> mounts; ///< parents before children
+    bool os_is_mounted = false;    ///< they may bring what makes the tree one of an OS
     std::uint64_t namespaces = 0;  ///< CLONE_NEW* flags; the cgroup namespace is entered last
     JoinPlan join;
     network::Plan network; ///< links and ports
@@ -148,19 +151,24 @@ struct LaunchPlan {
     bool open_credentials = false;       ///< readable for all: by a user that only the tree knows
     std::string selinux_apifs_context;
     ApiWritable api_writable = ApiWritable::no;
-    bool temporary_tmp = true; ///< /tmp is a tmpfs
+    bool temporary_tmp = true;       ///< /tmp is a tmpfs
+    std::string container = "berth"; ///< what $container says, which tells programs inside where they are
 
     UnitPlan unit;
     bool quiet = false;
+    std::vector<std::string> warnings; ///< what the user should be told, as sentences
     /// Of each setting that is not its default: "exec.capability", "/etc/berth/a.toml:3:1: capability".
     std::vector<std::pair<std::string, std::string>> origins;
 
     /// True when the machine has a network namespace of its own making.
     [[nodiscard]] bool private_network() const;
+    /// True when its host name is its own.
+    [[nodiscard]] bool private_names() const;
 };
 
 /// What the plan needs to know of the world around it.
 struct HostFacts {
+    capabilities::Set bounding = ~capabilities::Set{0}; ///< ours
     bool on_terminal = false; ///< stdin and stdout are terminals
     bool errors_on_terminal = false;
     std::string terminal_type;     ///< $TERM

@@ -62,7 +62,7 @@ std::vector<std::pair<std::string, std::string>> environment(const MachineConfig
                                                              const HostFacts &facts, const LaunchPlan &plan) {
     std::vector<std::pair<std::string, std::string>> environment{
         {"PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
-        {"container", "berth"},
+        {"container", plan.container},
         {"container_uuid", uuid_of(plan.machine_id)},
         {"TERM", facts.terminal_type.empty() ? "vt220" : facts.terminal_type},
         {"NOTIFY_SOCKET", "/run/host/notify"},

@@ -174,13 +174,14 @@ std::optional<std::string> read_merged(const RootPlan &root, std::string_view pa
     }
 }
 
-void require_os_tree(const RootPlan &root, ExecMode mode) {
-    if (!root.image.empty() || !root.pivot_new.empty())
+void require_os_tree(const LaunchPlan &plan) {
+    const RootPlan &root = plan.root;
+    if (!root.check_os || !root.image.empty() || !root.pivot_new.empty() || plan.os_is_mounted)
         return; // to be seen when it is mounted
     const std::string where = root.layers.size() == 1 ? root.layers[0]
                                                       : berth::format("the stack of {} layers under {}",
                                                                       root.layers.size(), root.layers.back());
-    if (mode == ExecMode::boot) {
+    if (plan.mode == ExecMode::boot) {
         if (!layer_with(root, "etc/os-release") && !layer_with(root, "usr/lib/os-release"))
             fail("{}: {} does not look like an OS tree: it has no os-release file", root.origin.text, where);
     } else if (!layer_with(root, "usr")) {

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <utility>
 
@@ -17,6 +18,7 @@
 #include "base/io.hpp"
 #include "base/pidfd.hpp"
 #include "base/rooted.hpp"
+#include "base/same_file.hpp"
 #include "kernel/entering.hpp"
 #include "kernel/mounts.hpp"
 #include "kernel/namespaces.hpp"
@@ -44,6 +46,20 @@ unique_fd new_mount(const FilesystemPlan &plan, const IdMaps &ids) {
     return mounts::new_filesystem(plan.type, options, plan.attributes);
 }
 
+/// Of the namespace that we are in. What shows a network that is not ours to look at, as in a machine that shares
+/// the host's, is what we see of it ourselves.
+unique_fd shown_mount(const FilesystemPlan &plan) {
+    try {
+        return new_mount(plan, IdMaps());
+    } catch (const Error &error) {
+        if (error.code() != EPERM || plan.type != "sysfs")
+            throw;
+    }
+    unique_fd copy = mounts::clone_tree(AT_FDCWD, plan.path, true);
+    mounts::set_attributes(copy.get(), plan.attributes, 0, true);
+    return copy;
+}
+
 /// A directory for a mount. In mounts of the machine's own it is made for its root.
 unique_fd directory_for(const std::string &path, int root, const Mounts &made, uid_t owner) {
     const Place place = place_of(path, root, made);
@@ -62,11 +78,27 @@ unique_fd directory_for(const std::string &path, int root, const Mounts &made, u
 /// leaves the kernel's count of them as it is.
 constexpr pid_t passing_pid = 299;
 
-constexpr std::uint64_t shown_early = CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC;
+/// Those of the namespaces shown in which the process behind the pidfd is, and we are not. Ours need not be ours to
+/// enter.
+int foreign_namespaces(int leader) {
+    const pid_t pid = pidfd::pid_of(leader);
+    int flags = 0;
+    for (const auto &[name, flag] :
+         {std::pair{"pid", CLONE_NEWPID}, {"net", CLONE_NEWNET}, {"ipc", CLONE_NEWIPC}}) {
+        struct stat ours{};
+        struct stat theirs{};
+        if (::stat(berth::format("/proc/self/ns/{}", name).c_str(), &ours) < 0
+            || ::stat(berth::format("/proc/{}/ns/{}", pid, name).c_str(), &theirs) < 0)
+            fail_errno("looking at the machine's namespaces");
+        if (!is_same_file(ours, theirs))
+            flags |= flag;
+    }
+    return flags;
+}
 
 /// In a process of its own, which a pid namespace takes to be entered.
-void enter_and_make(const ApiPlan &plan, int leader, int socket) {
-    if (::setns(leader, static_cast<int>(shown_early)) < 0)
+void enter_and_make(const ApiPlan &plan, std::uint64_t shown, int leader, int socket) {
+    if (::setns(leader, foreign_namespaces(leader)) < 0)
         fail_errno("entering the machine's namespaces");
     const namespaces::Child child = namespaces::fork_as(passing_pid);
     if (child.pid != 0) {
@@ -75,7 +107,7 @@ void enter_and_make(const ApiPlan &plan, int leader, int socket) {
     }
     entering::run_child(socket, [&] {
         ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-        const Mounts made = make(plan, shown_early);
+        const Mounts made = make(plan, shown);
         std::vector<int> fds;
         for (const Mount &mount : made)
             fds.push_back(mount.fd.get());
@@ -206,16 +238,16 @@ Mounts make(const ApiPlan &plan, std::uint64_t shown) {
     Mounts made;
     for (const FilesystemPlan &filesystem : plan.filesystems)
         if ((namespace_shown_by(filesystem.type) & shown) != 0)
-            made.push_back({filesystem.path, new_mount(filesystem, IdMaps())});
+            made.push_back({filesystem.path, shown_mount(filesystem)});
     return made;
 }
 
-Mounts make_for(const ApiPlan &plan, int leader) {
+Mounts make_for(const ApiPlan &plan, std::uint64_t shown, int leader) {
     auto [ours, theirs] = protocol::make_pair();
     const namespaces::Child helper = namespaces::fork_into(0);
     if (helper.pid == 0) {
         ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-        entering::run_child(theirs.get(), [&] { enter_and_make(plan, leader, theirs.get()); });
+        entering::run_child(theirs.get(), [&] { enter_and_make(plan, shown, leader, theirs.get()); });
     }
     theirs.reset();
     struct Ended {
@@ -227,10 +259,24 @@ Mounts make_for(const ApiPlan &plan, int leader) {
         protocol::expect(ours.get(), protocol::Kind::mounted, deadline, "mounting the machine's /proc");
     // Its end is that of both processes: none of ours is left among the machine's.
     (void)protocol::expect(ours.get(), protocol::Kind::end, deadline, "mounting the machine's /proc");
+    return from_descriptors(plan, shown, std::move(message.fds));
+}
+
+bool are_covered() {
+    constexpr std::array places{"/proc/sys",           "/proc/kcore", "/proc/kallsyms", "/proc/keys",
+                                "/proc/sysrq-trigger", "/proc/acpi",  "/proc/bus",      "/sys/firmware"};
+    return std::ranges::any_of(places, [](const char *place) {
+        struct statx st{};
+        return ::statx(AT_FDCWD, place, AT_SYMLINK_NOFOLLOW, 0, &st) == 0
+               && (st.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
+    });
+}
+
+Mounts from_descriptors(const ApiPlan &plan, std::uint64_t shown, std::vector<unique_fd> fds) {
     Mounts made;
-    auto fd = message.fds.begin();
+    auto fd = fds.begin();
     for (const FilesystemPlan &filesystem : plan.filesystems)
-        if ((namespace_shown_by(filesystem.type) & shown_early) != 0 && fd != message.fds.end())
+        if ((namespace_shown_by(filesystem.type) & shown) != 0 && fd != fds.end())
             made.push_back({filesystem.path, std::move(*fd++)});
     return made;
 }

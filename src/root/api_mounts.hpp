@@ -59,10 +59,17 @@ struct Covers {
 /// The filesystems that show namespaces of the kinds in `shown`, those that we are in; detached until attach().
 [[nodiscard]] Mounts make(const ApiPlan &plan, std::uint64_t shown);
 
-/// All but the cgroup hierarchy, of the machine whose first process, a child of ours that waits, is behind the
+/// The same (but for the cgroup hierarchy) of the machine whose first process, a child of ours that waits, is behind the
 /// pidfd `leader`: made with our rights, in our mount namespace. The machine's next process gets the number that it
 /// would have.
-[[nodiscard]] Mounts make_for(const ApiPlan &plan, int leader);
+[[nodiscard]] Mounts make_for(const ApiPlan &plan, std::uint64_t shown, int leader);
+
+/// True where parts of our own /proc or /sys are covered, as they are in containers: a machine with users of its own
+/// can then mount neither, since it would see more than we do (mount_namespaces(7), "fully visible").
+[[nodiscard]] bool are_covered();
+
+/// What make() made elsewhere, whose descriptors came to us in the same order.
+[[nodiscard]] Mounts from_descriptors(const ApiPlan &plan, std::uint64_t shown, std::vector<unique_fd> fds);
 
 /// Attaches them in the tree behind `root`, in which `earlier` are mounted.
 void attach(int root, const Mounts &mounts, const Mounts &earlier);

@@ -238,18 +238,15 @@ void settle_journal(const LaunchPlan &plan, int root, uid_t owner) {
 
 void settle(const LaunchPlan &plan, int root, uid_t owner) {
     // The tree may have no /etc, or one that cannot be written to: then it is left alone. So it is
-    // when that is not as it should be, for a machine must be able to start to be mended.
+    // when that is not as it should be, whatever is wrong with it: a machine must be able to start to be mended.
     constexpr std::array usual{EROFS, ENOENT, ENOTDIR, EISDIR, ELOOP};
-    constexpr std::array odd{EPERM, EACCES, EBUSY, ENOSPC, EDQUOT};
     const auto leniently = [&](const auto &step) {
         try {
             const PlainRights plain(owner);
             step();
         } catch (const Error &error) {
-            if (std::ranges::contains(odd, error.code()))
+            if (!plan.quiet && !std::ranges::contains(usual, error.code()))
                 std::fprintf(stderr, "berth run: warning: %s\n", printable(error.what()).c_str());
-            else if (!std::ranges::contains(usual, error.code()))
-                throw;
         }
     };
     leniently([&] { settle_resolv_conf(plan.resolv_conf, root); });

@@ -77,6 +77,8 @@ std::vector<unique_fd> open_layers(const RootPlan &plan) {
 std::vector<LockFile> lock_layers(const RootPlan &plan, const std::vector<unique_fd> &layers, bool written) {
     written = written || (!plan.is_overlay() && !plan.read_only && !plan.usr_only);
     std::vector<LockFile> locks;
+    if (!plan.locked)
+        return locks;
     for (std::size_t i = 0; i < layers.size(); ++i)
         for (LockFile &lock : tree_lock::take(plan.layers[i], look_at(layers[i].get(), plan.layers[i]),
                                               written ? LockFile::Mode::exclusive : LockFile::Mode::shared))
@@ -118,15 +120,26 @@ unique_fd prepare_upper(const RootPlan &plan, int lower, bool mapped) {
 
 namespace {
 
-unique_fd directory_root(const RootPlan &plan, const Opened &opened, IdMaps &ids) {
+/// Mapped onto the machine's users with all that is mounted in it; `alone`, without that, where some of it has
+/// a filesystem that cannot map them.
+unique_fd directory_root(const RootPlan &plan, const Opened &opened, IdMaps &ids, bool &alone) {
     const unique_fd place = host_path::open_again(plan.layers[0], opened.layers[0].get());
     unique_fd tree = mounts::clone_tree(place.get(), "", true);
-    const struct stat st = look_at(tree.get(), plan.layers[0]);
+    const struct stat owner = look_at(tree.get(), plan.layers[0]);
     try {
-        ids.map_tree(tree.get(), st, true);
+        ids.map_tree(tree.get(), owner, true);
+        return tree;
+    } catch (const Error &error) {
+        if (error.code() != EINVAL)
+            throw Error(plan.layers[0] + ": " + error.what(), error.code());
+    }
+    alone = true;
+    tree = mounts::clone_tree(place.get(), "", false);
+    try {
+        ids.map_tree(tree.get(), owner, false);
     } catch (const Error &error) {
         throw Error(
-            berth::format("{}: a filesystem in it cannot map users; use --private-users-ownership=chown ({})",
+            berth::format("{}: its filesystem cannot map users; use --private-users-ownership=chown ({})",
                           plan.layers[0], error.what()),
             error.code());
     }
@@ -178,16 +191,47 @@ unique_fd empty_root(int base, const IdMaps &ids) {
     return root;
 }
 
+unsigned attributes_of(const RootPlan &plan) {
+    return (plan.read_only ? unsigned{MOUNT_ATTR_RDONLY} : 0U)
+           | (plan.no_devices ? unsigned{MOUNT_ATTR_NODEV} : 0U);
+}
+
+/// The mounts of the tree one by one. Those whose filesystem cannot map users, as those of the kernel cannot, are
+/// left out: nothing in them would be the machine's.
+void attach_mappable(const RootPlan &plan, const Opened &opened, int root, IdMaps &ids) {
+    const unique_fd place = host_path::open_again(plan.layers[0], opened.layers[0].get());
+    const struct stat owner = look_at(place.get(), plan.layers[0]);
+    for (const std::string &path : mounts::below(plan.layers[0])) {
+        const unique_fd from = rooted::try_open(place.get(), path, O_PATH | O_NOFOLLOW);
+        const unique_fd target = rooted::try_open(root, path, O_PATH | O_NOFOLLOW);
+        if (!from || !target)
+            continue; // covered, or on what was left out
+        const unique_fd mount = mounts::clone_tree(from.get(), "", false);
+        try {
+            ids.map_tree(mount.get(), owner, false);
+        } catch (const Error &error) {
+            if (error.code() != EINVAL)
+                throw;
+            continue;
+        }
+        mounts::set_attributes(mount.get(), attributes_of(plan), 0, false);
+        mounts::attach(mount.get(), target.get(), path);
+    }
+}
+
 } // namespace
 
-unique_fd make(const RootPlan &plan, const Opened &opened, IdMaps &ids, const std::vector<Partition> &image) {
+unique_fd attach(const RootPlan &plan, const Opened &opened, IdMaps &ids, const std::vector<Partition> &image,
+                 int target) {
+    bool alone = false;
     unique_fd made = plan.is_overlay() ? overlay_root(plan, opened, ids, image)
                      : !image.empty()  ? mounts::clone_tree(AT_FDCWD, image.front().place, false)
-                                       : directory_root(plan, opened, ids);
-    const unsigned attributes = (plan.read_only ? unsigned{MOUNT_ATTR_RDONLY} : 0U)
-                                | (plan.no_devices ? unsigned{MOUNT_ATTR_NODEV} : 0U);
-    if (attributes != 0)
+                                       : directory_root(plan, opened, ids, alone);
+    if (const unsigned attributes = attributes_of(plan); attributes != 0)
         mounts::set_attributes(made.get(), attributes, 0, true);
+    mounts::attach(made.get(), target, "the root");
+    if (alone)
+        attach_mappable(plan, opened, made.get(), ids);
     return made;
 }
 

@@ -50,10 +50,10 @@ struct Partition {
     std::string place;
 };
 
-/// The tree itself as a detached mount: what "+" paths are in, and / inside most often. `image`
+/// Mounts the tree itself on `target`: what "+" paths are in, and / inside most often. `image`
 /// holds the filesystems of the disk image, its root first, or nothing.
-[[nodiscard]] unique_fd make(const RootPlan &plan, const Opened &opened, IdMaps &ids,
-                             const std::vector<Partition> &image);
+[[nodiscard]] unique_fd attach(const RootPlan &plan, const Opened &opened, IdMaps &ids,
+                               const std::vector<Partition> &image, int target);
 
 /// An overlay of the mapped filesystem at `place`, the `number`th of an image, and an ephemeral upper of its
 /// own.

@@ -149,6 +149,22 @@ unique_fd make_tmpfs(const MountPlan &mount, const IdMaps &ids, const std::strin
     return mounts::new_filesystem("tmpfs", options, attributes);
 }
 
+/// Folders of the host have the host's owners: root's are the machine's root's, however its tree came to its users.
+/// Where their filesystem cannot map them they are shown as they are.
+unique_fd mount_mapped(const overlay::Request &request, const IdMaps &ids) {
+    IdMaps as_they_are;
+    if (!ids.own_users())
+        return overlay::mount(request, as_they_are);
+    IdMaps mapped(ids.base(), ids.count(), true);
+    try {
+        return overlay::mount(request, mapped);
+    } catch (const Error &error) {
+        if (error.code() != EINVAL)
+            throw;
+    }
+    return overlay::mount(request, as_they_are);
+}
+
 unique_fd open_overlay(const MountPlan &mount, int tree, Scratch &scratch, const IdMaps &ids) {
     overlay::Request request{.attributes = ids.own_users() ? unsigned{MOUNT_ATTR_NODEV} : 0U};
     std::vector<unique_fd> held; // layers in the tree have no path of the host's but this
@@ -167,6 +183,7 @@ unique_fd open_overlay(const MountPlan &mount, int tree, Scratch &scratch, const
             const std::string folder = scratch.make_directory(0, 0700);
             request.upper = folder + "/upper";
             request.work = folder + "/work";
+            request.upper_mapped = true;
             if (::mkdir(request.upper.c_str(), 0755) < 0
                 || ::chown(request.upper.c_str(), ids.base(), ids.base()) < 0
                 || ::mkdir(request.work.c_str(), 0700) < 0)
@@ -181,8 +198,7 @@ unique_fd open_overlay(const MountPlan &mount, int tree, Scratch &scratch, const
     }
     if (request.lowers.empty())
         fail("an overlay needs a layer below the one that is written to");
-    IdMaps as_they_are;
-    return overlay::mount(request, as_they_are);
+    return mount_mapped(request, ids);
 }
 
 } // namespace

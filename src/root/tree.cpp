@@ -41,8 +41,7 @@ unique_fd open_staging() {
 /// Attaches the tree at the staging place, and what becomes / instead of it on top. `old` is a copy
 /// of the former when it is to be seen inside.
 unique_fd attach_root(const LaunchPlan &plan, const Parts &parts, unique_fd &base, unique_fd &old) {
-    base = root::make(plan.root, parts.opened, parts.ids, parts.image);
-    mounts::attach(base.get(), open_staging().get(), "the root");
+    base = root::attach(plan.root, parts.opened, parts.ids, parts.image, open_staging().get());
     if (!plan.root.pivot_old.empty())
         old = mounts::clone_tree(base.get(), "", true); // before anything covers it
     unique_fd root = root::derive(plan.root, base.get(), parts.ids);
@@ -174,7 +173,8 @@ Assembled assemble(const LaunchPlan &plan, const Parts &parts) {
     const int root = made.root.get();
     attach_partitions(parts, root, partitions);
     attach_former_root(plan, root, old);
-    if (!plan.root.usr_only)
+    const bool os_checked = plan.root.check_os && !plan.root.usr_only;
+    if (os_checked && !plan.os_is_mounted)
         require_os(plan, root);
 
     // Sources are taken before anything covers them, also those inside.
@@ -196,6 +196,8 @@ Assembled assemble(const LaunchPlan &plan, const Parts &parts) {
         else
             attach_source(mount, {.root = root, .path = mount.destination}, made.host, sources[i], owner);
     }
+    if (os_checked && plan.os_is_mounted)
+        require_os(plan, root);
     host_files::settle(plan, root, owner);
     if (plan.console != ConsoleMode::pipe) {
         devices::Console console = devices::make_console(api_mounts::at(made.mounts, "/dev/pts"), parts.ids);

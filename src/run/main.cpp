@@ -3,8 +3,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <climits>
 #include <cstdio>
+#include <iterator>
 #include <string>
 
 #include <linux/close_range.h>
@@ -14,7 +16,6 @@
 #include "base/printable.hpp"
 #include "build.hpp"
 #include "config/load.hpp"
-#include "kernel/capabilities.hpp"
 #include "launch/launcher.hpp"
 #include "run/options.hpp"
 
@@ -33,11 +34,16 @@ LaunchPlan plan_from(const RunOptions &options) {
         file = find_config(name_of(given, facts),
                            given.root.directory.empty() ? given.root.image : given.root.directory);
     }
+    std::vector<std::string> warnings;
     MachineConfig config =
-        load_config(options.assignments, file, options.use_files, [](const std::string &text) {
-            std::fprintf(stderr, "berth run: warning: %s\n", printable(text).c_str());
-        });
-    return make_plan(config, facts);
+        load_config(options.assignments, file, options.use_files,
+                    [&warnings](const std::string &text) { warnings.push_back(text); });
+    LaunchPlan plan = make_plan(config, facts);
+    std::ranges::move(plan.warnings, std::back_inserter(warnings));
+    for (const std::string &warning : warnings)
+        if (!config.quiet)
+            std::fprintf(stderr, "berth run: warning: %s\n", printable(warning).c_str());
+    return plan;
 }
 
 int run(int argc, char *argv[]) {
@@ -46,9 +52,9 @@ int run(int argc, char *argv[]) {
     using Action = RunOptions::Action;
     switch (options.action) {
     case Action::help: std::fputs(run_help().c_str(), stdout); return 0;
-    case Action::capabilities:
-        for (const std::string &name : capabilities::names(~capabilities::Set{0}))
-            std::printf("%s\n", name.c_str());
+    case Action::words:
+        for (const std::string &word : options.words)
+            std::printf("%s\n", word.c_str());
         return 0;
     case Action::version: std::printf("berth %s\n", build::version.data()); return 0;
     case Action::dry_run: std::fputs(plan_text(plan_from(options)).c_str(), stdout); return 0;

@@ -8,6 +8,7 @@
 #include "base/error.hpp"
 #include "base/parse.hpp"
 #include "config/mount_syntax.hpp"
+#include "kernel/capabilities.hpp"
 
 namespace berth {
 
@@ -109,11 +110,14 @@ bool take_alias(RunOptions &options, int value) {
     return false;
 }
 
-/// --capability=help and its like.
-bool asks_for_capabilities(const Setting &setting) {
-    return ::optarg != nullptr && std::string_view(::optarg) == "help"
-           && (setting.option == "capability" || setting.option == "drop-capability"
-               || setting.option == "ambient-capability");
+/// The words that an option takes, where it is given "help" and takes words.
+std::vector<std::string> words_asked_for(const Setting &setting) {
+    if (::optarg == nullptr || std::string_view(::optarg) != "help")
+        return {};
+    if (setting.option == "capability" || setting.option == "drop-capability"
+        || setting.option == "ambient-capability")
+        return capabilities::names(~capabilities::Set{0});
+    return words_of(setting);
 }
 
 /// The value of an option: paths to mount are taken from where we are.
@@ -204,9 +208,10 @@ RunOptions parse_run_options(int argc, char *argv[]) {
                 take_own(options, value);
             continue;
         }
-        if (asks_for_capabilities(*setting)) {
-            options.action = RunOptions::Action::capabilities;
-            continue;
+        if (std::vector<std::string> words = words_asked_for(*setting); !words.empty()) {
+            options.action = RunOptions::Action::words;
+            options.words = std::move(words);
+            return options; // what follows counts no more
         }
         const std::string name = setting->option.empty() ? "" : "--" + std::string(setting->option);
         options.assignments.push_back(

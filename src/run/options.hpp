@@ -14,11 +14,12 @@
 namespace berth {
 
 struct RunOptions {
-    enum class Action : std::uint8_t { run, help, version, capabilities, dry_run, dry_run_json };
+    enum class Action : std::uint8_t { run, help, version, words, dry_run, dry_run_json };
     Action action = Action::run;
     Timing::Form timing = Timing::Form::none;
     UseFiles use_files = UseFiles::yes;
     std::vector<Assignment> assignments;
+    std::vector<std::string> words; ///< that an option takes: to be told
 };
 
 /// Throws Error on an option that is not known or lacks its argument.
