@@ -146,13 +146,13 @@ std::optional<int> parse_signal(std::string_view text) {
     for (int signal = 1; signal < SIGRTMIN; ++signal)
         if (const char *name = ::sigabbrev_np(signal); name != nullptr && text == name)
             return signal;
-    return std::nullopt;
+    return text == "IO" ? std::optional(SIGIO) : std::nullopt;
 }
 
 std::vector<std::string> signal_names() {
     std::vector<std::string> names{"0"};
     for (int signal = 1; signal < SIGRTMIN; ++signal) {
-        const char *name = ::sigabbrev_np(signal);
+        const char *name = signal == SIGIO ? "IO" : ::sigabbrev_np(signal); // which says POLL
         names.push_back(name != nullptr ? name : std::to_string(signal));
     }
     for (int signal = SIGRTMIN; signal <= SIGRTMAX; ++signal)

@@ -94,6 +94,13 @@ struct Credential {
     Origin origin;
 };
 
+/// When a machine counts as up.
+enum class NotifyReady : std::uint8_t {
+    no,        ///< once PID 1 has been executed
+    yes,       ///< when PID 1 says so (sd_notify(3))
+    automatic, ///< as yes for an init that does so, else as no
+};
+
 struct ExecConfig {
     bool boot = false;                ///< the tree's init is PID 1
     bool process_two = false;         ///< a small init of ours is PID 1, the command PID 2
@@ -104,7 +111,7 @@ struct ExecConfig {
     std::string hostname;
     std::string machine_id; ///< 32 hexadecimal digits, or empty
     std::optional<int> kill_signal;
-    bool notify_ready = false;
+    NotifyReady notify_ready = NotifyReady::no;
 
     std::vector<std::string> capability;
     std::vector<std::string> drop_capability;

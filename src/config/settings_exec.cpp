@@ -108,6 +108,12 @@ constexpr std::array<std::pair<std::string_view, LinkJournal>, 6> journal_modes{
     {"try-guest", {LinkJournal::Mode::guest, true}},
 }};
 
+NotifyReady notify_ready(std::string_view value) {
+    if (value == "auto")
+        return NotifyReady::automatic;
+    return truth(value) ? NotifyReady::yes : NotifyReady::no;
+}
+
 /// As the peer has it, a truth value stands for a mode, too: yes for auto, no for `no`.
 template <class T, std::size_t N>
 T choice_or_truth(std::string_view value, std::string_view no,
@@ -147,8 +153,8 @@ constexpr std::array table{
         [](C &c, V v, const O &) { c.exec.machine_id = machine_id(v); }},
     Setting{"exec", "kill_signal", "KillSignal", "kill-signal", 0, text, "SIGNAL", "", anyone, "signal that asks PID 1 to shut down",
         [](C &c, V v, const O &) { c.exec.kill_signal = signal(v); }},
-    Setting{"exec", "notify_ready", "NotifyReady", "notify-ready", 0, boolean, "BOOL", "", anyone, "ready only when PID 1 says so",
-        [](C &c, V v, const O &) { c.exec.notify_ready = truth(v); }},
+    Setting{"exec", "notify_ready", "NotifyReady", "notify-ready", 0, text, "MODE", "", anyone, "ready only when PID 1 says so: yes, no, auto",
+        [](C &c, V v, const O &) { c.exec.notify_ready = notify_ready(v); }},
 
     Setting{"exec", "private_users", "PrivateUsers", "private-users", 0, text, "[MODE]", "yes", privileged, "user namespace: no, yes, pick, identity, managed, UID[:COUNT]",
         [](C &c, V v, const O &) { set_users(c, v); }},

@@ -32,6 +32,9 @@ enum class Kind : std::uint32_t {
     born,     ///< descriptor: pidfd of the command's process
 };
 
+/// The text of `mounted` where the machine's init is one that tells when it is up.
+inline constexpr std::string_view init_notifies = "init-notifies";
+
 struct Message {
     Kind kind = Kind::end;
     int code = 0;

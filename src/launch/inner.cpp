@@ -50,7 +50,8 @@ void reset_signals() {
         fail_errno("unblocking signals");
 }
 
-/// Becomes the machine's root, now that the launcher has said who that is. Returns mounts that it made for us.
+/// Becomes the machine's root, now that the launcher has said who that is. Returns mounts that it made for
+/// us.
 std::vector<unique_fd> become_root_inside(int socket) {
     protocol::Message mapped =
         protocol::expect(socket, protocol::Kind::mapped, go_deadline, "waiting for the launcher");
@@ -128,9 +129,24 @@ int try_exec(const std::string &file, std::vector<std::string> words, Environmen
     return errno;
 }
 
+constexpr std::array inits{"/usr/lib/systemd/systemd", "/lib/systemd/systemd", "/sbin/init"};
+
+/// What exec_init() will most likely execute, in the tree that is our root by now; empty where there is none.
+std::filesystem::path init_of_tree() {
+    std::error_code error;
+    for (const char *init : inits)
+        if (::access(init, X_OK) == 0)
+            return std::filesystem::canonical(init, error);
+    return {};
+}
+
+bool is_systemd(const std::filesystem::path &init) {
+    return init.filename() == "systemd";
+}
+
 [[noreturn]] void exec_init(const LaunchPlan &plan, Environment &environment) {
     int code = ENOENT;
-    for (const char *init : {"/usr/lib/systemd/systemd", "/lib/systemd/systemd", "/sbin/init"}) {
+    for (const char *init : inits) {
         std::vector<std::string> words{init};
         words.insert(words.end(), plan.command.begin(), plan.command.end());
         if (const int failed = try_exec(init, std::move(words), environment); failed != ENOENT)
@@ -217,14 +233,16 @@ void split_off_stub(const LaunchPlan &plan) {
 }
 
 /// The tree, and what the launcher is to know of it.
-void send_mounted(int socket, const tree::Assembled &built, bool ours) {
+void send_mounted(const LaunchPlan &plan, int socket, const tree::Assembled &built, bool ours) {
     std::vector<int> fds;
     if (ours) {
         fds.push_back(built.notify.get());
         if (built.console)
             fds.push_back(built.console.get());
     }
-    protocol::send(socket, protocol::Kind::mounted, 0, {}, fds);
+    protocol::send(socket, protocol::Kind::mounted, 0,
+                   plan.mode == ExecMode::boot && is_systemd(init_of_tree()) ? protocol::init_notifies : "",
+                   fds);
 }
 
 void cut_off_mounts() {
@@ -236,9 +254,9 @@ void cut_off_mounts() {
 tree::Assembled build_tree(const LaunchPlan &plan, const tree::Parts &parts) {
     cut_off_mounts();
     tree::Assembled built = tree::assemble(plan, parts);
-    tree::show_namespaces(plan, built,
-                          api_mounts::make(plan.api, tree::shown_of_others(plan) | tree::shown_of_its_own(plan)),
-                          false);
+    tree::show_namespaces(
+        plan, built, api_mounts::make(plan.api, tree::shown_of_others(plan) | tree::shown_of_its_own(plan)),
+        false);
     return built;
 }
 
@@ -272,7 +290,7 @@ void go_on(Orders &orders, unique_fd &socket) {
         fail_errno("setting the host name");
     if (plan.private_network())
         network::raise_loopback();
-    send_mounted(socket.get(), built, ours);
+    send_mounted(plan, socket.get(), built, ours);
     // The launcher waits for systemd now. A filter that forbids none of our own steps costs no time; one
     // that suppresses syncing forbids openat2(2).
     const bool early = plan.process.system_call_filter.empty() && !plan.process.suppress_sync

@@ -109,8 +109,8 @@ void Launcher::map_users(const namespaces::Child &child, tree::Assembled &assemb
         const namespaces::Entered entered(joined_, CLONE_NEWNET | CLONE_NEWIPC);
         tree::show_others(assembled, api_mounts::make(plan_.api, tree::shown_of_others(plan_)));
     }
-    // Where we are in a machine ourselves, what covers parts of our /proc is locked for the machine that we make: the
-    // kernel would give it none of its own. What we make is not, and no less the machine's.
+    // Where we are in a machine ourselves, what covers parts of our /proc is locked for the machine that we
+    // make: the kernel would give it none of its own. What we make is not, and no less the machine's.
     std::vector<int> fds;
     api_mounts::Mounts made;
     if (nested_ && !tree::locks_namespaces(plan_, ids_.base())) {
@@ -178,6 +178,7 @@ Launcher::Running Launcher::start(int payload) {
     (void)protocol::expect(ours.get(), protocol::Kind::end, exec_deadline, "starting the machine");
     reaper.release();
     timing_.reached("running");
+    running.machine.init_notifies = mounted.text == protocol::init_notifies;
     running.machine.leader = child.pid;
     running.machine.pidfd = std::move(child.pidfd);
     running.machine.console = std::move(assembled->console);

@@ -57,7 +57,7 @@ public:
     }
 
     End watch() {
-        if (announce_ && !plan_.notify_ready)
+        if (announce_ && !waits_for_init())
             say_ready();
         check(::sd_event_loop(event_.get()), "running the event loop");
         return reap();
@@ -245,11 +245,16 @@ private:
 
     void pass_on(std::string_view text) {
         for (const std::string &line : split(text, '\n')) {
-            if (line == "READY=1" && plan_.notify_ready && announce_)
+            if (line == "READY=1" && waits_for_init() && announce_)
                 say_ready();
             else if (line.starts_with("STATUS=") && announce_)
                 ::sd_notifyf(0, "STATUS=Machine running: %.200s", line.c_str() + 7);
         }
+    }
+
+    [[nodiscard]] bool waits_for_init() const {
+        return plan_.notify_ready == NotifyReady::yes
+               || (plan_.notify_ready == NotifyReady::automatic && machine_.init_notifies);
     }
 
     void say_ready() const {

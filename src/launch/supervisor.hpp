@@ -15,6 +15,7 @@ namespace berth::supervisor {
 
 /// A machine that runs.
 struct Machine {
+    bool init_notifies = false; ///< its PID 1 will say when it is up
     pid_t leader = -1;
     unique_fd pidfd;
     unique_fd console; ///< the pty's master; empty when piped

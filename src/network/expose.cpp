@@ -20,6 +20,7 @@
 #include "network/links.hpp"
 #include "network/lock.hpp"
 #include "network/log.hpp"
+#include "network/loopback.hpp"
 #include "network/ownership.hpp"
 #include "network/table.hpp"
 
@@ -49,10 +50,11 @@ public:
     explicit Exposing(const Request &request)
         : request_(request), owner_{.machine = request.machine, .netns = namespace_id(request.netns)},
           machine_(request.netns), machine_events_(request.netns),
-          table_(request.machine, request.plan.ports), claim_(claim_ports(request.plan.ports)) {
+          table_(request.machine, request.plan.ports), claim_(claim_ports(request.plan.ports)),
+          loopback_(request.plan.ports) {
         for (const int group : {RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR})
             machine_events_.subscribe(group);
-        for (const int group : {RTNLGRP_LINK, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE})
+        for (const int group : {RTNLGRP_LINK, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE, RTNLGRP_IPV6_IFADDR})
             host_events_.subscribe(group);
     }
 
@@ -123,8 +125,11 @@ private:
             doubtful_since_.reset();
         else if (!doubtful_since_ && told_of_ != doubt_)
             doubtful_since_ = begin;
-        if (target != target_)
+        if (target != target_) {
             table_.aim(target);
+            loopback_.aim(target);
+        }
+        loopback_.follow_links();
         if (target.ipv6 && !target_.ipv6 && !is_on(ipv6_forwarding))
             tell_of_ipv6();
         target_ = target;
@@ -187,6 +192,7 @@ private:
     Netlink machine_events_;
     Table table_;
     unique_fd claim_;
+    Loopback loopback_;
     Target target_;
     std::optional<Clock::time_point> due_;
     Clock::duration pause_ = settling;

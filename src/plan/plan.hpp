@@ -139,7 +139,7 @@ struct LaunchPlan {
     std::string user; ///< of the tree; empty for root
     std::string working_directory;
     int kill_signal = 0; ///< 0: kill at once
-    bool notify_ready = false;
+    NotifyReady notify_ready = NotifyReady::no;
     ConsoleMode console = ConsoleMode::read_only; ///< never automatic or autopipe
     bool errors_apart = false;                    ///< stderr is ours, whatever the console
     std::string background;                       ///< colour for our terminal (SGR), or empty
@@ -169,7 +169,7 @@ struct LaunchPlan {
 /// What the plan needs to know of the world around it.
 struct HostFacts {
     capabilities::Set bounding = ~capabilities::Set{0}; ///< ours
-    bool on_terminal = false; ///< stdin and stdout are terminals
+    bool on_terminal = false;                           ///< stdin and stdout are terminals
     bool errors_on_terminal = false;
     std::string terminal_type;     ///< $TERM
     bool no_colour = false;        ///< $NO_COLOR is set

@@ -24,6 +24,15 @@ std::string_view name_of(ExecMode mode) {
     return "";
 }
 
+std::string_view name_of(NotifyReady ready) {
+    switch (ready) {
+    case NotifyReady::no: return "no";
+    case NotifyReady::yes: return "yes";
+    case NotifyReady::automatic: return "auto";
+    }
+    return "";
+}
+
 std::string_view name_of(Upper::Kind kind) {
     switch (kind) {
     case Upper::Kind::none: return "none";
@@ -224,7 +233,7 @@ Json model(const LaunchPlan &plan) {
                 {"user", text(plan.user)},
                 {"workingDirectory", text(plan.working_directory)},
                 {"killSignal", plan.kill_signal != 0 ? Json(plan.kill_signal) : Json()},
-                {"notifyReady", plan.notify_ready},
+                {"notifyReady", name_of(plan.notify_ready)},
                 {"console", name_of(plan.console)},
                 {"background", text(plan.background)},
                 {"unit",

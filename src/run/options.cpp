@@ -16,7 +16,14 @@ namespace {
 
 /// Values beyond all characters for options without a letter: settings first, then our own.
 constexpr int first_setting = 1000;
-enum Own : std::uint16_t { opt_help = 2000, opt_version, opt_dry_run, opt_timing, opt_settings, opt_no_pager };
+enum Own : std::uint16_t {
+    opt_help = 2000,
+    opt_version,
+    opt_dry_run,
+    opt_timing,
+    opt_settings,
+    opt_no_pager
+};
 constexpr int first_alias = 3000;
 
 /// Options that stand for others.
@@ -116,7 +123,7 @@ std::vector<std::string> words_asked_for(const Setting &setting) {
         return {};
     if (setting.option == "capability" || setting.option == "drop-capability"
         || setting.option == "ambient-capability")
-        return capabilities::names(~capabilities::Set{0});
+        return capabilities::names(capabilities::all());
     return words_of(setting);
 }
 

@@ -175,6 +175,42 @@ TEST_F(Cli, DryRunTellsAndDoesNothing) {
     EXPECT_THAT(listed(), testing::ElementsAre("shown-one", "shown-two"));
 }
 
+TEST_F(Cli, DryRunTellsWhatEveryMachineHasAndWhereSettingsComeFrom) {
+    const auto plan = nlohmann::json::parse(berth_succeeds(
+        {"run", "-M", "planned", "-D", tree->path(), "-x", "--capability=CAP_NET_ADMIN", "--dry-run=json"}));
+    const auto has = [](const auto &list, const std::string &path) {
+        return std::ranges::any_of(list, [&](const auto &entry) { return entry.at("path") == path; });
+    };
+    const auto &api = plan.at("api");
+    for (const char *path : {"/proc", "/sys", "/dev/pts", "/run", "/sys/fs/cgroup"})
+        EXPECT_TRUE(has(api.at("filesystems"), path)) << path;
+    EXPECT_TRUE(has(api.at("covers"), "/proc/kcore"));
+    EXPECT_TRUE(has(api.at("devices"), "/dev/null"));
+    EXPECT_EQ(api.at("links").at("/dev/fd"), "/proc/self/fd");
+    EXPECT_EQ(plan.at("origins").at("exec.capability"), "--capability=CAP_NET_ADMIN");
+}
+
+TEST_F(Cli, TimingTellsTheStepsOfTheStart) {
+    const auto timed = [](const std::string &option) {
+        return try_berth({"run", "-q", "-P", "-M", "timed", "-D", tree->path(), "-x", option, "echo", "out"});
+    };
+    const Outcome text = timed("--timing");
+    EXPECT_EQ(text.out, "out\n");
+    EXPECT_THAT(text.err, ContainsRegex("STEP +TOOK +SINCE START\nplanned +[0-9.]+ ms"));
+    const auto steps = nlohmann::json::parse(timed("--timing=json").err).at("steps");
+    std::vector<std::string> names;
+    double last = 0;
+    for (const auto &step : steps) {
+        names.push_back(step.at("step"));
+        EXPECT_GE(step.at("since"), last);
+        last = step.at("since");
+    }
+    EXPECT_THAT(names,
+                testing::ElementsAre("planned", "opened", "users", "locked", "assembled", "born", "mapped",
+                                     "linked", "registered", "mounted", "placed", "sent", "running"));
+    EXPECT_THAT(timed("--timing=xml").err, HasSubstr("--timing=xml: the forms are text and json"));
+}
+
 class CliWithoutMachines : public HostTest {};
 
 TEST_F(CliWithoutMachines, EmptyListSaysSo) {

@@ -41,6 +41,9 @@ protected:
             // What is random, or ends so for an ephemeral machine.
             plan.erase("machineId");
             plan.erase("name");
+            plan.erase("origins"); // each file is another
+            for (auto &mount : plan["mounts"])
+                mount.erase("origin");
             plan["unit"].erase("scope");
             plan["environment"].erase("container_uuid");
         }
@@ -339,4 +342,42 @@ TEST_F(PeersNames, WhatIsNotTakenIsRefusedWithAReason) {
         EXPECT_EQ(outcome.status, 1) << one.option;
         EXPECT_THAT(outcome.err, HasSubstr(one.reason));
     }
+}
+
+/// Modes that the peer takes truth values for, and words that it lists.
+TEST_F(SettingsFiles, WordsAreThoseOfThePeer) {
+    int number = 0; // systemd-nspawn's names are not free at once
+    for (const char *option : {"--resolv-conf", "--timezone", "--link-journal", "--private-users-ownership",
+                               "--volatile", "--register", "--notify-ready"})
+        for (const char *word : {"yes", "no", "true", "false", "on", "off", "1", "0"}) {
+            for (const Words &program : {Words{"berth", "run"}, Words{"systemd-nspawn"}}) {
+                Words words = program;
+                words.insert(words.end(), {std::string(option) + "=" + word, "-P", "-q", "-x", "-M",
+                                           "options-" + std::to_string(++number), "-D", tree.path(), "true"});
+                const Outcome outcome = run(words);
+                EXPECT_EQ(outcome.status, 0)
+                    << program.front() << " " << option << "=" << word << outcome.err;
+            }
+        }
+    for (const char *option : {"resolv-conf", "timezone", "console", "kill-signal", "private-users-ownership",
+                               "volatile", "rlimit", "capability"}) {
+        const std::string help = std::string("--") + option + "=help";
+        const auto sorted = [](const std::string &text) {
+            std::vector<std::string> lines = berth::split(text, '\n');
+            std::ranges::sort(lines);
+            return lines;
+        };
+        EXPECT_EQ(sorted(run({"berth", "run", help}).out), sorted(run({"systemd-nspawn", help}).out))
+            << option;
+    }
+}
+
+TEST_F(SettingsFiles, TheFilesCommandIsRunByTheSmallInit) {
+    dir.write("options.nspawn", "[Exec]\nParameters=echo from the file\n");
+    const Words run_it{"berth", "run", "-q", "-P", "-x", "--settings=trusted", "-D", dir / "options"};
+    Words pid2 = run_it;
+    pid2.emplace_back("--as-pid2");
+    EXPECT_EQ(succeed(pid2), "from the file");
+    pid2.insert(pid2.end(), {"echo", "given"});
+    EXPECT_EQ(succeed(pid2), "given");
 }

@@ -21,7 +21,7 @@ protected:
     /// What has the test init behave that way.
     [[nodiscard]] std::string toml(const std::string &parameters) const {
         return "[root]\ndirectory = \"" + tree.path().native()
-               + "\"\nupper = \"ephemeral\"\n[exec]\nparameters = " + parameters + "\n";
+               + "\"\nupper = \"ephemeral\"\n[exec]\nnotify_ready = true\nparameters = " + parameters + "\n";
     }
 
     SmallTree tree;
@@ -41,6 +41,23 @@ TEST_F(Notify, StartReturnsOnlyWhenTheInitIsReady) {
 
     berth_succeeds({"kill", "--signal=USR1", "--kill-whom=leader", "slow"});
     EXPECT_EQ(start.wait(), 0) << start.err();
+    EXPECT_EQ(machine.unit_property("ActiveState"), "active");
+}
+
+TEST_F(Notify, AnInitThatIsNotSystemdIsReadyOnceItRuns) {
+    const std::string unsaid = "[root]\ndirectory = \"" + tree.path().native()
+                               + "\"\nupper = \"ephemeral\"\n[exec]\nparameters = [\"hold\"]\n";
+    const Service machine("slow", unsaid);
+    succeed({"berth", "start", "slow"});
+    EXPECT_EQ(machine.unit_property("ActiveState"), "active");
+    EXPECT_THAT(listed(), Contains("slow"));
+}
+
+TEST_F(Notify, TenRestartsInARowAreNone) {
+    const Service machine("slow", toml("[\"ready\"]"));
+    succeed({"berth", "start", "slow"});
+    for (int i = 0; i < 10; ++i)
+        succeed({"systemctl", "restart", machine.unit()});
     EXPECT_EQ(machine.unit_property("ActiveState"), "active");
 }
 

@@ -128,8 +128,45 @@ TEST_F(NetworkPorts, LeadIntoTheMachine) {
     }
     for (const char *to : {"UDP:192.0.2.1:9090", "UDP:[2001:db8::1]:9090"})
         EXPECT_EQ(run(peer_->words({"socat", "-T1", "-", to}), "echoed\n").out, "echoed\n") << to;
-    EXPECT_EQ(answer(nullptr, "TCP:127.0.0.1:8080"), "") << "the loopback is the host's own";
     EXPECT_EQ(answer(&*peer_, "TCP:192.0.2.1:80"), "") << "only what is asked for leads in";
+}
+
+TEST_F(NetworkPorts, AreOnTheLoopbackAndOnAddressesOfALink) {
+    const auto exposing = expose(std::string(web_port) + R"(,{"protocol":"udp","host":9090,"machine":90})");
+    const std::string link_local =
+        succeed({"sh", "-c", "ip -6 -o addr show dev up0 scope link | sed 's/.*inet6 //; s,/.*,,'"});
+    const Words on_tcp{"TCP:127.0.0.1:8080", "TCP:[::1]:8080", "TCP:[" + link_local + "%up0]:8080"};
+    for (const std::string &to : on_tcp)
+        EXPECT_EQ(answer(nullptr, to), "") << "there is nobody yet: " << to;
+    address_machine();
+    const Process tcp(machine_->words({"socat", "TCP6-LISTEN:80,fork,reuseaddr", "SYSTEM:echo hello; cat"}));
+    const Process udp(machine_->words({"socat", "-T2", "UDP6-LISTEN:90,fork", "SYSTEM:cat"}));
+    ASSERT_TRUE(eventually([&] { return answer(nullptr, on_tcp.front()) == "hello\n"; }));
+    for (const std::string &to : on_tcp)
+        EXPECT_EQ(answer(nullptr, to), "hello\n") << to;
+    EXPECT_EQ(answer(&*peer_, "TCP:[" + link_local + "%in]:8080"), "hello\n") << "from the link";
+    for (const char *to : {"UDP:127.0.0.1:9090", "UDP:[::1]:9090"})
+        EXPECT_EQ(run({"socat", "-T1", "-", to}, "echoed\n").out, "echoed\n") << to;
+    // Much, both ways, and the end of one way is no end of the other.
+    const std::string much(3000000, 'x');
+    EXPECT_EQ(run({"socat", "-T9", "-t9", "-", "TCP:127.0.0.1:8080"}, much).out, "hello\n" + much);
+    // What a link gets later is followed; what it loses is not listened on.
+    succeed({"ip", "link", "set", "up0", "down"});
+    EXPECT_TRUE(eventually([&] { return !succeed({"ss", "-Hlnt"}).contains(link_local); }));
+}
+
+TEST_F(NetworkPorts, OfTheLoopbackStayTheHostsWhereItHasThem) {
+    address_machine();
+    const Process host({"socat", "TCP4-LISTEN:8080,bind=127.0.0.1,fork,reuseaddr", "SYSTEM:echo host"});
+    ASSERT_TRUE(eventually([] { return succeed({"ss", "-Hlnt"}).contains("127.0.0.1:8080"); }));
+    {
+        const auto exposing = expose(web_port);
+        const Process tcp(machine_->words({"socat", "TCP6-LISTEN:80,fork,reuseaddr", "SYSTEM:echo hello"}));
+        EXPECT_TRUE(eventually([&] { return answer(nullptr, "TCP:[::1]:8080") == "hello\n"; }));
+        EXPECT_EQ(answer(nullptr, "TCP:127.0.0.1:8080"), "host\n");
+    }
+    EXPECT_TRUE(eventually([] { return !succeed({"ss", "-Hlnt"}).contains("[::1]:8080"); }))
+        << "nothing is left";
 }
 
 TEST_F(NetworkPorts, FollowTheMachinesAddress) {

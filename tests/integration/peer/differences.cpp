@@ -78,8 +78,6 @@ constexpr std::array table{
         "files of /run/host belong to the machine's root, not to nobody"},
     Difference{"users pick", "host /run/host/incoming",
         "as above"},
-    Difference{"users", "status Cap[BEP]*",
-        "CAP_NET_BIND_SERVICE is kept where users are the machine's own and the network is not: the kernel does not honour it there, but programs that insist on having it run"},
     Difference{"mounts", "mount /etc/passwd",
         "what hides a file is on the same mount as all of /run/host, with its limits"},
     Difference{"volatile", "mount /",

@@ -254,8 +254,6 @@ TEST_F(MoreMounts, UsersOfABindAreMappedAsAsked) {
         }
         fs::remove(dir / "s/new");
     }
-    EXPECT_THAT(try_inside({"-x", "--bind={dir}/s:/mnt:idmap"}, "true").err,
-                HasSubstr("needs a user namespace"));
     // the owner of the destination inside owns it: that user, not root, may write
     EXPECT_EQ(inside({"--private-users=131072", "--user=33", "--bind={dir}/s:/owned:owneridmap"},
                      "touch /owned/mine; stat -c %u /owned/mine"),
@@ -333,4 +331,73 @@ TEST_F(MoreMounts, OverlayUpperMayBeLeftToBerth) {
     EXPECT_EQ(inside({"-x", "--overlay={dir}/one::/mnt"}, "cat /mnt/f"), "one");
     EXPECT_EQ(inside({"-x", "--overlay=+/etc::/etc"}, "echo new > /etc/hostname; cat /etc/hostname"), "new");
     EXPECT_THAT(differences(before, snapshot(dir / "one")), IsEmpty());
+}
+
+/// On a disk: the root of a test host cannot map users.
+class MappedMounts : public OptionTest {
+protected:
+    [[nodiscard]] std::string mapped(const std::string &users, const Words &options,
+                                     const std::string &line) const {
+        Words words{"berth", "run", "-q", "-P", "-M", "options", "-D", tree.path(), users};
+        words.insert(words.end(), options.begin(), options.end());
+        words.insert(words.end(), {"sh", "-c", line});
+        return succeed(words);
+    }
+};
+
+TEST_F(MappedMounts, IdsInOptionsAreTheMachines) {
+    for (const char *users : {"-U", "--private-users=no", "--private-users=identity"})
+        EXPECT_EQ(mapped(users, {"-x", "--tmpfs=/mnt:uid=1000,gid=1001"}, "stat -c %u:%g /mnt"), "1000:1001");
+    EXPECT_THAT(run(words({"-x", "--private-users=65536:100", "--tmpfs=/mnt:uid=100"}, {"true"})).err,
+                AllOf(HasSubstr("--tmpfs=/mnt:uid=100"), HasSubstr("below 100 alone")));
+}
+
+TEST_F(MappedMounts, FoldersOfOverlaysHaveTheMachinesOwners) {
+    dir.write("low/f", "of the host\n");
+    fs::create_directory(dir / "up");
+    const std::string low = (dir / "low").native();
+    const std::string up = (dir / "up").native();
+    for (const char *users : {"-U", "--private-users=no"}) {
+        EXPECT_EQ(mapped(users, {"-x", "--overlay-ro=" + low + ":+/etc:/etc"}, "stat -c %u:%g /etc/f"),
+                  "0:0");
+        EXPECT_EQ(mapped(users, {"-x", "--overlay=" + low + ":" + up + ":/mnt"},
+                         "echo x >/mnt/new; stat -c %u:%g /mnt/new /mnt/f"),
+                  "0:0\n0:0");
+        EXPECT_THAT(owner_of(dir / "up/new"), testing::StartsWith("0:0 "));
+        EXPECT_EQ(mapped(users, {"-x", "--overlay=+/etc::/etc"}, "echo x >/etc/new; stat -c %u:%g /etc/new"),
+                  "0:0");
+    }
+}
+
+TEST_F(MappedMounts, AMountThatCannotBeMappedStopsNobody) {
+    for (const char *place : {"proc", "k", "data"})
+        fs::create_directories(tree / place);
+    const Mounted proc("proc", tree / "proc", "");
+    const Mounted sys("sysfs", tree / "k", "");
+    const Mounted data("tmpfs", tree / "data", "");
+    tree.write("data/f", "x");
+    EXPECT_EQ(mapped("-U", {}, "stat -c %u:%g /data/f; ls /k; test -d /proc/1 && echo proc"), "0:0\nproc");
+}
+
+TEST_F(MappedMounts, NothingInTheTreesEtcStopsAStart) {
+    for (const char *name : {"resolv.conf", "localtime"}) {
+        tree.write(std::string("etc/") + name, "of somebody\n");
+        ASSERT_EQ(::chown((tree / "etc" / name).c_str(), 70000, 70000), 0);
+        for (const char *users : {"-U", "--private-users=no"})
+            EXPECT_EQ(mapped(users, {"--resolv-conf=replace-host", "--timezone=copy"}, "echo up"), "up")
+                << name;
+        fs::remove(tree / "etc" / name);
+        fs::create_directory(tree / "etc" / name);
+        EXPECT_EQ(mapped("-U", {"--resolv-conf=copy-host", "--timezone=symlink"}, "echo up"), "up") << name;
+        fs::remove(tree / "etc" / name);
+    }
+}
+
+TEST_F(MappedMounts, OwnersAreMappedWithoutUsersOfItsOwn) {
+    dir.write("theirs/f", "x");
+    ASSERT_EQ(::chown((dir / "theirs").c_str(), 1234, 1234), 0);
+    ASSERT_EQ(::chown((dir / "theirs/f").c_str(), 1234, 1234), 0);
+    EXPECT_EQ(mapped("--private-users=no", {"-x", "--bind=" + (dir / "theirs").native() + ":/mnt:rootidmap"},
+                     "stat -c %u:%g /mnt/f"),
+              "0:0");
 }

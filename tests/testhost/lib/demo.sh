@@ -3,10 +3,14 @@
 # From nothing to a running machine, each command shown before it runs.
 
 demo() {
-    compile all
+    need_root
     begin_host demo
-    guarded demo_in_host
+    took=()
+    timed trees need_trees
+    ((guarded_status)) || timed build compile all
+    ((guarded_status)) || timed machine demo_in_host
     end_host
+    tell_times demo
     return "$guarded_status"
 }
 

@@ -43,7 +43,9 @@ run_tests() {
     : >"$tally"
 
     begin_host test
-    guarded compile
+    took=()
+    timed trees need_trees
+    timed build compile
     if ((guarded_status)); then
         record failed build "nothing was tested (see above)"
         suites=()
@@ -52,12 +54,28 @@ run_tests() {
     local suite
     for suite in "${suites[@]}"; do
         say "running the suite $suite"
-        guarded "suite_$suite" "$filter"
+        timed "$suite" "suite_$suite" "$filter"
         ((guarded_status == 0)) || record failed "$suite" "it did not come to its end (see above)"
     done
     end_host
     [[ $variant != coverage ]] || coverage_report
+    tell_times test
     sum_up
+}
+
+# timed NAME CMD…: as guarded; what it took is told at the end.
+timed() {
+    local name=$1 begin=$SECONDS
+    shift
+    guarded "$@"
+    took+=("$name $((SECONDS - begin)) s")
+}
+
+# What all took since this program began, and its parts.
+tell_times() {
+    local parts
+    parts=$(printf ', %s' "${took[@]}")
+    say "$1 took $SECONDS s (${parts:2})"
 }
 
 # begin_host WORD: from here on $test_host is a host of our own, not booted yet,
