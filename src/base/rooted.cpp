@@ -51,34 +51,60 @@ unique_fd open(int root, std::string_view path, int flags, mode_t mode) {
     return fd;
 }
 
-unique_fd make_directory(int root, std::string_view path, mode_t mode) {
-    if (unique_fd there = try_open(root, path, O_PATH | O_DIRECTORY); there)
+namespace {
+
+/// As many as the kernel follows (path_resolution(7)).
+constexpr int most_links = 40;
+
+/// Where the link `path`, which is in the directory `above`, leads; nothing when it is none.
+std::optional<std::filesystem::path> target_of(int above, const std::filesystem::path &path) {
+    std::array<char, PATH_MAX> text{};
+    const ssize_t size = ::readlinkat(above, path.filename().c_str(), text.data(), text.size());
+    if (size <= 0)
+        return std::nullopt;
+    return path.parent_path() / std::string_view(text.data(), static_cast<std::size_t>(size)); // or absolute
+}
+
+unique_fd make_directory_by(int root, const std::filesystem::path &path, mode_t mode, int links) {
+    if (unique_fd there = try_open(root, path.native(), O_PATH | O_DIRECTORY); there)
         return there;
     if (errno != ENOENT)
-        fail_errno("opening the directory {} in the tree", path);
-    const std::filesystem::path wanted(path);
-    const std::filesystem::path parent = wanted.parent_path();
-    const unique_fd above = parent == wanted ? open(root, "/", O_PATH | O_DIRECTORY)
-                                             : make_directory(root, parent.native(), mode);
-    if (::mkdirat(above.get(), wanted.filename().c_str(), mode) < 0 && errno != EEXIST)
-        fail_errno("creating the directory {} in the tree", path);
-    unique_fd made = try_open(root, path, O_PATH | O_DIRECTORY);
-    if (!made) // a dangling symlink ends here
-        fail_errno("opening the directory {} in the tree", path);
+        fail_errno("opening the directory {} in the tree", path.native());
+    const std::filesystem::path parent = path.parent_path();
+    const unique_fd above =
+        parent == path ? open(root, "/", O_PATH | O_DIRECTORY) : make_directory_by(root, parent, mode, links);
+    if (const auto target = links > 0 ? target_of(above.get(), path) : std::nullopt)
+        return make_directory_by(root, *target, mode, links - 1);
+    if (::mkdirat(above.get(), path.filename().c_str(), mode) < 0 && errno != EEXIST)
+        fail_errno("creating the directory {} in the tree", path.native());
+    unique_fd made = try_open(root, path.native(), O_PATH | O_DIRECTORY);
+    if (!made)
+        fail_errno("opening the directory {} in the tree", path.native());
     return made;
 }
 
+unique_fd make_file_by(int root, const std::filesystem::path &path, mode_t mode, int links) {
+    unique_fd fd = try_open(root, path.native(), O_PATH);
+    if (fd || errno != ENOENT)
+        return fd;
+    const unique_fd above = make_directory(root, path.parent_path().native());
+    if (const auto target = links > 0 ? target_of(above.get(), path) : std::nullopt)
+        return make_file_by(root, *target, mode, links - 1);
+    const unique_fd made(::openat(above.get(), path.filename().c_str(),
+                                  O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode));
+    if (!made && errno != EEXIST)
+        fail_errno("creating {} in the tree", path.native());
+    return try_open(root, path.native(), O_PATH);
+}
+
+} // namespace
+
+unique_fd make_directory(int root, std::string_view path, mode_t mode) {
+    return make_directory_by(root, path, mode, most_links);
+}
+
 unique_fd make_mount_file(int root, std::string_view path, mode_t mode) {
-    unique_fd fd = try_open(root, path, O_PATH);
-    if (!fd && errno == ENOENT) {
-        const std::filesystem::path wanted(path);
-        const unique_fd above = make_directory(root, wanted.parent_path().native());
-        const unique_fd made(::openat(above.get(), wanted.filename().c_str(),
-                                      O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode));
-        if (!made && errno != EEXIST)
-            fail_errno("creating {} in the tree", path);
-        fd = try_open(root, path, O_PATH);
-    }
+    unique_fd fd = make_file_by(root, path, mode, most_links);
     if (!fd)
         fail_errno("opening {} in the tree", path);
     struct stat st{};

@@ -25,11 +25,13 @@ namespace berth::rooted {
 [[nodiscard]] unique_fd open_plain(int root, std::string_view path, int flags);
 
 /// Opens the directory `path` (O_PATH), making it and its parents with `mode` where missing.
-/// Symlinks are followed within the tree. Throws ENOTDIR when something else is in the way.
+/// Symlinks are followed within the tree, also where they lead to what is not there yet. Throws ENOTDIR when
+/// something else is in the way.
 [[nodiscard]] unique_fd make_directory(int root, std::string_view path, mode_t mode = 0755);
 
 /// Opens `path` (O_PATH) as something a file can be mounted on: what is there unless it is a
-/// directory, else a new empty file. Throws EISDIR for a directory.
+/// directory, else a new empty file, which a link that leads nowhere leads to then. Throws EISDIR for a
+/// directory.
 [[nodiscard]] unique_fd make_mount_file(int root, std::string_view path, mode_t mode = 0644);
 
 /// Reads the regular file `path`, at most `limit` bytes; nothing when there is none. A fifo, a

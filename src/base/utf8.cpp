@@ -24,4 +24,14 @@ std::optional<Character> first(std::string_view text) noexcept {
     return Character{.code = code, .length = length};
 }
 
+bool valid(std::string_view text) {
+    while (!text.empty()) {
+        const auto character = first(text);
+        if (!character)
+            return false;
+        text.remove_prefix(character->length);
+    }
+    return true;
+}
+
 } // namespace berth::utf8

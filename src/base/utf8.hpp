@@ -16,4 +16,7 @@ struct Character {
 /// The character that `text`, which is not empty, begins with; nothing when that is no UTF-8.
 [[nodiscard]] std::optional<Character> first(std::string_view text) noexcept;
 
+/// True when all of it is.
+[[nodiscard]] bool valid(std::string_view text);
+
 } // namespace berth::utf8

@@ -75,7 +75,7 @@ std::vector<Assignment> effective(std::vector<Assignment> command_line, const st
         return command_line;
     std::vector<Assignment> from_file = read_config(*file);
     MachineConfig whole;
-    apply(whole, from_file);
+    berth::apply(whole, from_file);
     if (!file->trusted && use != UseFiles::trusted)
         std::erase_if(from_file, [&](const Assignment &assignment) {
             if (!needs_trust(assignment))
@@ -109,7 +109,7 @@ std::vector<Assignment> effective(std::vector<Assignment> command_line, const st
 MachineConfig load_config(std::vector<Assignment> command_line, const std::optional<ConfigFile> &file,
                           UseFiles use, const std::function<void(const std::string &)> &warn) {
     MachineConfig config;
-    apply(config, effective(std::move(command_line), file, use, warn));
+    berth::apply(config, effective(std::move(command_line), file, use, warn));
     return config;
 }
 

@@ -104,14 +104,21 @@ RawMode::RawMode(int fd, Direction direction) : fd_(fd) {
     enter();
 }
 
+bool in_background(int fd) noexcept {
+    const pid_t group = ::tcgetpgrp(fd);
+    return group >= 0 && group != ::getpgrp();
+}
+
 void RawMode::enter() noexcept {
+    if (in_background(fd_))
+        return; // we are told when it is our turn: SIGCONT
     // A terminal that is gone cannot be set; reading it will tell.
     uninterrupted([this] { return ::tcsetattr(fd_, TCSANOW, &raw_); });
     active_ = true;
 }
 
 void RawMode::leave() noexcept {
-    if (std::exchange(active_, false))
+    if (std::exchange(active_, false) && !in_background(fd_)) // else it is another's by now
         uninterrupted([this] { return ::tcsetattr(fd_, TCSANOW, &before_); });
 }
 

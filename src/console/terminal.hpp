@@ -28,6 +28,10 @@ struct Pty {
 /// kernel's ptmx device is refused before it is opened. Needs our own /proc.
 [[nodiscard]] Pty open_pty(std::optional<int> root = std::nullopt);
 
+/// True when the terminal is ours and another process group has it at present: who sets its modes then is
+/// stopped (SIGTTOU).
+[[nodiscard]] bool in_background(int fd) noexcept;
+
 /// Puts the terminal behind a descriptor into raw mode, and back when it goes.
 class RawMode {
 public:

@@ -179,6 +179,8 @@ private:
     }
 
     void set(const termios &modes) noexcept {
+        if (in_background(terminal_))
+            return;
         if (uninterrupted([&] { return ::tcsetattr(terminal_, TCSANOW, &modes); }) == 0)
             (void)::tcgetattr(terminal_, &ours_); // as far as it can do them
     }

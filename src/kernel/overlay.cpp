@@ -143,6 +143,21 @@ private:
 
 } // namespace
 
+namespace {
+
+/// Of these two overlayfs takes backslashes away, of "lowerdir+" it does not.
+std::string escaped(const std::string &path) {
+    std::string text;
+    for (const char c : path) {
+        if (c == '\\')
+            text += c;
+        text += c;
+    }
+    return text;
+}
+
+} // namespace
+
 unique_fd mount(const Request &request, IdMaps &ids) {
     Builder builder(ids);
     std::vector<mounts::Option> options{{"source", "overlay"}};
@@ -157,12 +172,16 @@ unique_fd mount(const Request &request, IdMaps &ids) {
         const std::filesystem::path work(request.work);
         if (upper.parent_path() != work.parent_path())
             fail("{} and {} are not beside each other", upper.native(), work.native());
-        const Place parent =
-            builder.place({.path = upper.parent_path().native(),
-                           .place = request.upper_folder,
-                           .mapped = request.upper_mapped});
-        add("upperdir", builder.below(parent, upper.filename().native()));
-        add("workdir", builder.below(parent, work.filename().native()));
+        const Place parent = builder.place({.path = upper.parent_path().native(),
+                                            .place = request.upper_folder,
+                                            .mapped = request.upper_mapped});
+        for (const auto &[key, name] :
+             {std::pair{"upperdir", upper.filename()}, {"workdir", work.filename()}}) {
+            Place place = builder.below(parent, name.native());
+            if (place.file < 0)
+                place.path = escaped(place.path);
+            add(key, place);
+        }
     }
     try {
         return mounts::new_filesystem("overlay", options, request.attributes);

@@ -49,7 +49,8 @@ std::optional<std::vector<std::uint32_t>> own_ranges() {
         if (range.count == UINT32_MAX)
             return std::nullopt;
         const std::uint64_t end = std::uint64_t{range.inside} + range.count;
-        for (std::uint64_t base = std::max<std::uint64_t>(size, range_base(range.inside + size - 1));
+        for (std::uint64_t base =
+                 std::max<std::uint64_t>(size, (std::uint64_t{range.inside} + size - 1) / size * size);
              base + size <= end; base += size)
             bases.push_back(static_cast<std::uint32_t>(base));
     }
@@ -88,16 +89,22 @@ bool IdRange::take(std::uint32_t base) {
     return lock_.has_value();
 }
 
-void IdRange::take_one_of(const std::vector<std::uint32_t> &own, std::uint32_t wanted, std::string_view name) {
+void IdRange::take_one_of(const std::vector<std::uint32_t> &own, std::uint32_t wanted,
+                          std::string_view name) {
     if (own.empty())
-        fail("machine \"{}\": we are in a machine with users of its own, who are too few to give some to another; "
+        fail("machine \"{}\": we are in a machine with users of its own, who are too few to give some to "
+             "another; "
              "use --private-users=identity, or start ours with more (--private-users=BASE:COUNT)",
              name);
     if (std::ranges::contains(own, wanted) && take(wanted))
         return;
-    for (const std::uint32_t base : own)
-        if (take(base))
-            return;
+    for (const bool usual : {true, false}) // where there are more, those that are for containers come first
+        for (const std::uint32_t base : own)
+            if (may_be_picked(base) == usual && take(base)) {
+                if (!is_somebodys(base))
+                    return;
+                lock_.reset();
+            }
     fail_code(EBUSY, "picking a range of users for machine \"{}\": none of our {} is free", name, own.size());
 }
 

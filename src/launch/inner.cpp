@@ -129,6 +129,17 @@ int try_exec(const std::string &file, std::vector<std::string> words, Environmen
     return errno;
 }
 
+/// The same for a command: a file of no known format is a script, as in execvp(3).
+int try_exec_command(const std::string &file, const std::vector<std::string> &words,
+                     Environment &environment) {
+    const int code = try_exec(file, words, environment);
+    if (code != ENOEXEC)
+        return code;
+    std::vector<std::string> script{"/bin/sh", file};
+    script.insert(script.end(), words.begin() + 1, words.end());
+    return try_exec("/bin/sh", std::move(script), environment);
+}
+
 constexpr std::array inits{"/usr/lib/systemd/systemd", "/lib/systemd/systemd", "/sbin/init"};
 
 /// What exec_init() will most likely execute, in the tree that is our root by now; empty where there is none.
@@ -170,14 +181,14 @@ bool is_systemd(const std::filesystem::path &init) {
 [[noreturn]] void exec_command(const LaunchPlan &plan, Environment &environment) {
     const std::string &name = plan.command.front();
     if (name.contains('/'))
-        fail_code(try_exec(name, plan.command, environment), "starting {}", name);
+        fail_code(try_exec_command(name, plan.command, environment), "starting {}", name);
     int code = ENOENT;
     const std::string path = environment.path();
     std::string_view rest = path;
     while (!rest.empty()) {
         const auto end = rest.find(':');
         const std::string file = berth::format("{}/{}", rest.substr(0, end), name);
-        if (const int failed = try_exec(file, plan.command, environment);
+        if (const int failed = try_exec_command(file, plan.command, environment);
             failed != ENOENT && failed != ENOTDIR)
             code = failed;
         rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
@@ -254,9 +265,11 @@ void cut_off_mounts() {
 tree::Assembled build_tree(const LaunchPlan &plan, const tree::Parts &parts) {
     cut_off_mounts();
     tree::Assembled built = tree::assemble(plan, parts);
-    tree::show_namespaces(
-        plan, built, api_mounts::make(plan.api, tree::shown_of_others(plan) | tree::shown_of_its_own(plan)),
-        false);
+    tree::show_namespaces(plan, built,
+                          api_mounts::make(plan.api,
+                                           tree::shown_of_others(plan) | tree::shown_of_its_own(plan),
+                                           tree::shown_of_others(plan)),
+                          false);
     return built;
 }
 
@@ -272,7 +285,7 @@ tree::Assembled take_over(const LaunchPlan &plan, Orders &orders, int socket) {
     if (!tree::locks_namespaces(plan, orders.parts.ids.base()))
         tree::show_namespaces(plan, built,
                               mounts.empty()
-                                  ? api_mounts::make(plan.api, shown)
+                                  ? api_mounts::make(plan.api, shown, 0)
                                   : api_mounts::from_descriptors(plan.api, shown, std::move(mounts)),
                               false);
     return built;
@@ -291,9 +304,8 @@ void go_on(Orders &orders, unique_fd &socket) {
     if (plan.private_network())
         network::raise_loopback();
     send_mounted(plan, socket.get(), built, ours);
-    // The launcher waits for systemd now. A filter that forbids none of our own steps costs no time; one
-    // that suppresses syncing forbids openat2(2).
-    const bool early = plan.process.system_call_filter.empty() && !plan.process.suppress_sync
+    // The launcher waits for systemd now. A filter that forbids none of our own steps costs no time.
+    const bool early = plan.process.system_call_filter.empty()
                        && (plan.bounding & capabilities::system_administration()) != 0;
     if (early)
         seccomp::install(orders.filter);

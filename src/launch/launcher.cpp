@@ -101,20 +101,22 @@ tree::Assembled Launcher::descriptors_of(protocol::Message &mounted) const {
 /// Tells the machine's first process whose it is, once what it shall not be able to change is mounted.
 void Launcher::map_users(const namespaces::Child &child, tree::Assembled &assembled, int socket) const {
     user_namespace::write_maps(child.pid, ids_.of_machine(assembled.guests));
+    const std::uint64_t others = tree::shown_of_others(plan_);
     if (tree::locks_namespaces(plan_, ids_.base())) {
-        const std::uint64_t all = tree::shown_of_others(plan_) | tree::shown_of_its_own(plan_);
-        tree::show_namespaces(plan_, assembled, api_mounts::make_for(plan_.api, all, child.pidfd.get()),
+        const std::uint64_t all = others | tree::shown_of_its_own(plan_);
+        tree::show_namespaces(plan_, assembled,
+                              api_mounts::make_for(plan_.api, all, others, child.pidfd.get()),
                               ids_.base() == 0);
     } else {
         const namespaces::Entered entered(joined_, CLONE_NEWNET | CLONE_NEWIPC);
-        tree::show_others(assembled, api_mounts::make(plan_.api, tree::shown_of_others(plan_)));
+        tree::show_others(assembled, api_mounts::make(plan_.api, others, others));
     }
     // Where we are in a machine ourselves, what covers parts of our /proc is locked for the machine that we
     // make: the kernel would give it none of its own. What we make is not, and no less the machine's.
     std::vector<int> fds;
     api_mounts::Mounts made;
     if (nested_ && !tree::locks_namespaces(plan_, ids_.base())) {
-        made = api_mounts::make_for(plan_.api, tree::shown_of_its_own(plan_), child.pidfd.get());
+        made = api_mounts::make_for(plan_.api, tree::shown_of_its_own(plan_), 0, child.pidfd.get());
         for (const api_mounts::Mount &mount : made)
             fds.push_back(mount.fd.get());
     }

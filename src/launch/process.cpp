@@ -68,11 +68,8 @@ void set_limits(const ProcessPlan &plan, pid_t pid) {
     for (const ResourceLimit &limit : limits)
         if (!std::ranges::contains(plan.limits, limit.resource, &ResourceLimit::resource))
             set_nearest(pid, limit);
-    for (const ResourceLimit &limit : plan.limits) {
-        const rlimit wanted{.rlim_cur = limit.soft, .rlim_max = limit.hard};
-        if (::prlimit(pid, static_cast<__rlimit_resource>(limit.resource), &wanted, nullptr) < 0)
-            fail_errno("setting resource limit {} (--rlimit=)", limit.resource);
-    }
+    for (const ResourceLimit &limit : plan.limits)
+        set_nearest(pid, limit); // what we may not have we cannot give
 }
 
 } // namespace

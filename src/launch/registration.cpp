@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "base/error.hpp"
+#include "base/utf8.hpp"
 #include "kernel/cgroup.hpp"
 #include "systemd/bus_call.hpp"
 #include "systemd/scope.hpp"
@@ -24,9 +25,11 @@ BusMessagePtr new_call(sd_bus *bus, const LaunchPlan &plan, const std::string &m
         bus_call::method(bus, "org.berth1", "/org/berth1", "org.berth1.Manager", name.c_str());
     sd_id128_t id{};
     bus_call::check(::sd_id128_from_string(plan.machine_id.c_str(), &id), "reading the machine ID");
-    const std::string root = plan.root.kind == RootPlan::Kind::directory && !plan.root.layers.empty()
-                                 ? plan.root.layers.front()
-                                 : "";
+    std::string root = plan.root.kind == RootPlan::Kind::directory && !plan.root.layers.empty()
+                           ? plan.root.layers.front()
+                           : "";
+    if (!utf8::valid(root)) // no such text goes over the bus
+        root.clear();
     constexpr const char *what = "making a bus message";
     bus_call::check(::sd_bus_message_append(message.get(), "s", plan.name.c_str()), what);
     bus_call::check(::sd_bus_message_append_array(message.get(), 'y', &id, sizeof id), what);

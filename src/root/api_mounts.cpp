@@ -46,13 +46,13 @@ unique_fd new_mount(const FilesystemPlan &plan, const IdMaps &ids) {
     return mounts::new_filesystem(plan.type, options, plan.attributes);
 }
 
-/// Of the namespace that we are in. What shows a network that is not ours to look at, as in a machine that shares
-/// the host's, is what we see of it ourselves.
-unique_fd shown_mount(const FilesystemPlan &plan) {
+/// Of the namespace that we are in. What shows a network that is neither ours nor the machine's, as in a
+/// machine that shares the host's, is what we see of it ourselves.
+unique_fd shown_mount(const FilesystemPlan &plan, std::uint64_t others) {
     try {
         return new_mount(plan, IdMaps());
     } catch (const Error &error) {
-        if (error.code() != EPERM || plan.type != "sysfs")
+        if (error.code() != EPERM || plan.type != "sysfs" || (others & CLONE_NEWNET) == 0)
             throw;
     }
     unique_fd copy = mounts::clone_tree(AT_FDCWD, plan.path, true);
@@ -78,8 +78,8 @@ unique_fd directory_for(const std::string &path, int root, const Mounts &made, u
 /// leaves the kernel's count of them as it is.
 constexpr pid_t passing_pid = 299;
 
-/// Those of the namespaces shown in which the process behind the pidfd is, and we are not. Ours need not be ours to
-/// enter.
+/// Those of the namespaces shown in which the process behind the pidfd is, and we are not. Ours need not be
+/// ours to enter.
 int foreign_namespaces(int leader) {
     const pid_t pid = pidfd::pid_of(leader);
     int flags = 0;
@@ -97,7 +97,7 @@ int foreign_namespaces(int leader) {
 }
 
 /// In a process of its own, which a pid namespace takes to be entered.
-void enter_and_make(const ApiPlan &plan, std::uint64_t shown, int leader, int socket) {
+void enter_and_make(const ApiPlan &plan, std::uint64_t shown, std::uint64_t others, int leader, int socket) {
     if (::setns(leader, foreign_namespaces(leader)) < 0)
         fail_errno("entering the machine's namespaces");
     const namespaces::Child child = namespaces::fork_as(passing_pid);
@@ -107,7 +107,7 @@ void enter_and_make(const ApiPlan &plan, std::uint64_t shown, int leader, int so
     }
     entering::run_child(socket, [&] {
         ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-        const Mounts made = make(plan, shown);
+        const Mounts made = make(plan, shown, others);
         std::vector<int> fds;
         for (const Mount &mount : made)
             fds.push_back(mount.fd.get());
@@ -234,20 +234,20 @@ Covers make_covers(const ApiPlan &plan, const host_dir::HostDir &host, int direc
     return covers;
 }
 
-Mounts make(const ApiPlan &plan, std::uint64_t shown) {
+Mounts make(const ApiPlan &plan, std::uint64_t shown, std::uint64_t others) {
     Mounts made;
     for (const FilesystemPlan &filesystem : plan.filesystems)
         if ((namespace_shown_by(filesystem.type) & shown) != 0)
-            made.push_back({filesystem.path, shown_mount(filesystem)});
+            made.push_back({filesystem.path, shown_mount(filesystem, others)});
     return made;
 }
 
-Mounts make_for(const ApiPlan &plan, std::uint64_t shown, int leader) {
+Mounts make_for(const ApiPlan &plan, std::uint64_t shown, std::uint64_t others, int leader) {
     auto [ours, theirs] = protocol::make_pair();
     const namespaces::Child helper = namespaces::fork_into(0);
     if (helper.pid == 0) {
         ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-        entering::run_child(theirs.get(), [&] { enter_and_make(plan, shown, leader, theirs.get()); });
+        entering::run_child(theirs.get(), [&] { enter_and_make(plan, shown, others, leader, theirs.get()); });
     }
     theirs.reset();
     struct Ended {
@@ -263,8 +263,17 @@ Mounts make_for(const ApiPlan &plan, std::uint64_t shown, int leader) {
 }
 
 bool are_covered() {
-    constexpr std::array places{"/proc/sys",           "/proc/kcore", "/proc/kallsyms", "/proc/keys",
-                                "/proc/sysrq-trigger", "/proc/acpi",  "/proc/bus",      "/sys/firmware"};
+    constexpr std::array places{"/proc/sys",           "/proc/kcore",
+                                "/proc/kallsyms",      "/proc/keys",
+                                "/proc/sysrq-trigger", "/proc/acpi",
+                                "/proc/apm",           "/proc/asound",
+                                "/proc/bus",           "/proc/fs",
+                                "/proc/irq",           "/proc/scsi",
+                                "/proc/timer_list",    "/proc/slabinfo",
+                                "/proc/sched_debug",   "/proc/vmallocinfo",
+                                "/proc/interrupts",    "/proc/kmsg",
+                                "/sys/firmware",       "/sys/module",
+                                "/sys/kernel",         "/sys/devices/virtual/powercap"};
     return std::ranges::any_of(places, [](const char *place) {
         struct statx st{};
         return ::statx(AT_FDCWD, place, AT_SYMLINK_NOFOLLOW, 0, &st) == 0
@@ -278,15 +287,30 @@ Mounts from_descriptors(const ApiPlan &plan, std::uint64_t shown, std::vector<un
     for (const FilesystemPlan &filesystem : plan.filesystems)
         if ((namespace_shown_by(filesystem.type) & shown) != 0 && fd != fds.end())
             made.push_back({filesystem.path, std::move(*fd++)});
+    if (made.empty() || fd != fds.end()
+        || made.size()
+               != static_cast<std::size_t>(
+                   std::ranges::count_if(plan.filesystems, [&](const auto &filesystem) {
+                       return (namespace_shown_by(filesystem.type) & shown) != 0;
+                   })))
+        fail("{} mounts came of the machine's namespaces", fds.size());
     return made;
 }
 
 void attach(int root, const Mounts &mounts, const Mounts &earlier) {
     for (const Mount &mount : mounts) {
         const Place place = place_of(mount.path, root, earlier);
-        const unique_fd target =
-            place.root == root ? rooted::open(root, mount.path, O_PATH | O_DIRECTORY)
-                               : rooted::open_plain(place.root, place.path, O_PATH | O_DIRECTORY);
+        if (place.root == root) {
+            const unique_fd target = rooted::try_open(root, mount.path, O_PATH | O_DIRECTORY);
+            // What is mounted over its directory may have none for it. /proc and /sys come before all that.
+            if (!target && errno == ENOENT && mount.path != "/proc" && mount.path != "/sys")
+                continue;
+            if (!target)
+                fail_errno("opening {} in the tree", mount.path);
+            mounts::attach(mount.fd.get(), target.get(), mount.path);
+            continue;
+        }
+        const unique_fd target = rooted::open_plain(place.root, place.path, O_PATH | O_DIRECTORY);
         mounts::attach(mount.fd.get(), target.get(), mount.path);
     }
 }

@@ -58,7 +58,10 @@ void bind_node(const DevicePlan &node, int dev, const std::string &name, int cod
     const unique_fd target(::openat(dev, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
     if (!target)
         fail_errno("creating {}", node.path);
-    mounts::attach(mounts::clone_tree(source.get(), "", false).get(), target.get(), node.path);
+    const unique_fd mount = mounts::clone_tree(source.get(), "", false);
+    mounts::set_attributes(mount.get(), MOUNT_ATTR_RDONLY, 0,
+                           false); // its mode and owner are the host's affair
+    mounts::attach(mount.get(), target.get(), node.path);
 }
 
 void make_node(const DevicePlan &node, int dev, uid_t owner) {
@@ -101,7 +104,8 @@ Console make_console(int pts, const IdMaps &ids) {
         fail_errno("asking for the number of the console's pty");
 
     const unique_fd pty = rooted::open(pts, std::to_string(number), O_PATH);
-    if (::fchmod(console.slave.get(), 0600) < 0 || ::fchown(console.slave.get(), ids.base(), ids.host_id(tty_group)) < 0)
+    if (::fchmod(console.slave.get(), 0600) < 0
+        || ::fchown(console.slave.get(), ids.base(), ids.host_id(tty_group)) < 0)
         fail_errno("setting owner and mode of the console's pty");
     console.node = mounts::clone_tree(pty.get(), "", false);
     return console;

@@ -141,7 +141,7 @@ HostDir make(int mount, const LaunchPlan &plan, uid_t owner, const UnixExport &e
     HostDir made;
     made.mount = duplicate(mount);
     const int host = made.mount.get();
-    make_file(host, "container-manager", "berth\n", 0444, owner);
+    make_file(host, "container-manager", plan.container + "\n", 0444, owner);
     make_file(host, "container-uuid", uuid_of(plan.machine_id) + "\n", 0444, owner);
     (void)make_folder(host, "incoming", 0600, owner);
     make_inaccessible(host, owner);

@@ -2,10 +2,14 @@
 #include "root/root.hpp"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
+#include <algorithm>
+#include <array>
 #include <filesystem>
 #include <string>
 
@@ -20,6 +24,12 @@
 namespace berth::root {
 
 namespace fs = std::filesystem;
+
+// Which <linux/magic.h> leaves out.
+constexpr long mqueue_magic = 0x19800202;
+constexpr long configfs_magic = 0x62656570;
+constexpr long fusectl_magic = 0x65735543;
+constexpr long rpc_pipe_magic = 0x67596969;
 
 namespace {
 
@@ -120,8 +130,8 @@ unique_fd prepare_upper(const RootPlan &plan, int lower, bool mapped) {
 
 namespace {
 
-/// Mapped onto the machine's users with all that is mounted in it; `alone`, without that, where some of it has
-/// a filesystem that cannot map them.
+/// Mapped onto the machine's users with all that is mounted in it; `alone`, without that, where some of it
+/// has a filesystem that cannot map them.
 unique_fd directory_root(const RootPlan &plan, const Opened &opened, IdMaps &ids, bool &alone) {
     const unique_fd place = host_path::open_again(plan.layers[0], opened.layers[0].get());
     unique_fd tree = mounts::clone_tree(place.get(), "", true);
@@ -196,23 +206,41 @@ unsigned attributes_of(const RootPlan &plan) {
            | (plan.no_devices ? unsigned{MOUNT_ATTR_NODEV} : 0U);
 }
 
-/// The mounts of the tree one by one. Those whose filesystem cannot map users, as those of the kernel cannot, are
-/// left out: nothing in them would be the machine's.
-void attach_mappable(const RootPlan &plan, const Opened &opened, int root, IdMaps &ids) {
+/// A filesystem of the kernel's, which shows nothing that a machine could call its own.
+bool is_kernels(int mount) {
+    struct statfs st{};
+    constexpr auto kinds = std::to_array<long>(
+        {PROC_SUPER_MAGIC, SYSFS_MAGIC,        CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC, DEVPTS_SUPER_MAGIC,
+         DEBUGFS_MAGIC,    TRACEFS_MAGIC,      SECURITYFS_MAGIC,   BPF_FS_MAGIC,        PSTOREFS_MAGIC,
+         BINFMTFS_MAGIC,   AUTOFS_SUPER_MAGIC, EFIVARFS_MAGIC,     HUGETLBFS_MAGIC,     SELINUX_MAGIC,
+         NSFS_MAGIC,       mqueue_magic,       configfs_magic,     fusectl_magic,       rpc_pipe_magic});
+    return ::fstatfs(mount, &st) == 0 && std::ranges::contains(kinds, static_cast<long>(st.f_type));
+}
+
+/// The mounts at `paths` of the tree, one by one. Those of the kernel's, which cannot map users, are left
+/// out, and so are our own.
+void attach_mappable(const RootPlan &plan, const Opened &opened, int root,
+                     const std::vector<std::string> &paths, IdMaps &ids) {
     const unique_fd place = host_path::open_again(plan.layers[0], opened.layers[0].get());
     const struct stat owner = look_at(place.get(), plan.layers[0]);
-    for (const std::string &path : mounts::below(plan.layers[0])) {
+    const std::string ours = fs::path(staging).parent_path().native();
+    for (const std::string &path : paths) {
+        const std::string whole = (fs::path(plan.layers[0]) / path).native();
         const unique_fd from = rooted::try_open(place.get(), path, O_PATH | O_NOFOLLOW);
         const unique_fd target = rooted::try_open(root, path, O_PATH | O_NOFOLLOW);
-        if (!from || !target)
+        if (!from || !target || whole == ours || whole.starts_with(ours + "/"))
             continue; // covered, or on what was left out
         const unique_fd mount = mounts::clone_tree(from.get(), "", false);
         try {
             ids.map_tree(mount.get(), owner, false);
         } catch (const Error &error) {
-            if (error.code() != EINVAL)
-                throw;
-            continue;
+            if (is_kernels(mount.get()))
+                continue;
+            throw Error(
+                berth::format("{}: its filesystem cannot map users, as that of all that is mounted in the "
+                              "tree has to ({})",
+                              whole, error.what()),
+                error.code());
         }
         mounts::set_attributes(mount.get(), attributes_of(plan), 0, false);
         mounts::attach(mount.get(), target.get(), path);
@@ -229,9 +257,11 @@ unique_fd attach(const RootPlan &plan, const Opened &opened, IdMaps &ids, const 
                                        : directory_root(plan, opened, ids, alone);
     if (const unsigned attributes = attributes_of(plan); attributes != 0)
         mounts::set_attributes(made.get(), attributes, 0, true);
+    const std::vector<std::string> inside =
+        alone ? mounts::below(plan.layers[0]) : std::vector<std::string>(); // before ours is there
     mounts::attach(made.get(), target, "the root");
     if (alone)
-        attach_mappable(plan, opened, made.get(), ids);
+        attach_mappable(plan, opened, made.get(), inside, ids);
     return made;
 }
 

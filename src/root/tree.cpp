@@ -212,7 +212,9 @@ Assembled assemble(const LaunchPlan &plan, const Parts &parts) {
 }
 
 bool locks_namespaces(const LaunchPlan &plan, uid_t base) {
-    const auto late = [&](const MountPlan &mount) { return api_mounts::is_late(plan.api, mount.destination); };
+    const auto late = [&](const MountPlan &mount) {
+        return api_mounts::is_late(plan.api, mount.destination);
+    };
     return plan.users.enabled && (base == 0 || std::ranges::any_of(plan.mounts, late));
 }
 
@@ -243,7 +245,7 @@ void show_namespaces(const LaunchPlan &plan, Assembled &assembled, const api_mou
 }
 
 void show_cgroup(const LaunchPlan &plan, const Assembled &assembled) {
-    api_mounts::attach(assembled.root.get(), api_mounts::make(plan.api, CLONE_NEWCGROUP), {});
+    api_mounts::attach(assembled.root.get(), api_mounts::make(plan.api, CLONE_NEWCGROUP, 0), {});
 }
 
 void adopt(Assembled &assembled) {

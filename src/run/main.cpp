@@ -26,7 +26,7 @@ using namespace berth;
 LaunchPlan plan_from(const RunOptions &options) {
     const HostFacts facts = host_facts();
     MachineConfig given;
-    apply(given, options.assignments);
+    berth::apply(given, options.assignments);
     given = with_root(std::move(given), facts);
     std::optional<ConfigFile> file;
     if (options.use_files != UseFiles::no) {
@@ -35,9 +35,8 @@ LaunchPlan plan_from(const RunOptions &options) {
                            given.root.directory.empty() ? given.root.image : given.root.directory);
     }
     std::vector<std::string> warnings;
-    MachineConfig config =
-        load_config(options.assignments, file, options.use_files,
-                    [&warnings](const std::string &text) { warnings.push_back(text); });
+    MachineConfig config = load_config(options.assignments, file, options.use_files,
+                                       [&warnings](const std::string &text) { warnings.push_back(text); });
     LaunchPlan plan = make_plan(config, facts);
     std::ranges::move(plan.warnings, std::back_inserter(warnings));
     for (const std::string &warning : warnings)

@@ -129,6 +129,8 @@ std::vector<std::string> words_asked_for(const Setting &setting) {
 
 /// The value of an option: paths to mount are taken from where we are.
 std::string as_given(const Setting &setting, const char *text) {
+    if (setting.option == "user" && *text == '\0') // as of a variable that is not set: it shall not be root
+        fail("--user=: no user is named");
     const bool overlay = setting.option == "overlay" || setting.option == "overlay-ro";
     if (!overlay && setting.option != "bind" && setting.option != "bind-ro")
         return text;

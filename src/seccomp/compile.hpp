@@ -16,8 +16,8 @@ namespace berth::seccomp {
 /// switched off: it does not work within namespaces. Others pass.
 [[nodiscard]] Program audit_program();
 
-/// Calls that wait for the disk succeed at once, without effect; openat2(2), whose flags a filter
-/// cannot see, is not there (ENOSYS); open(2) with O_SYNC or O_DSYNC fails (EINVAL). Others pass.
+/// Calls that wait for the disk succeed at once, without effect; open(2) with O_SYNC or O_DSYNC fails
+/// (EINVAL). Others pass.
 [[nodiscard]] Program suppress_sync_program();
 
 /// All that `request` asks for, in the order in which to install it. Throws Error on bad rules.

@@ -27,7 +27,7 @@ void print(const std::string &text) {
 std::vector<Assignment> read_valid(const std::string &path) {
     std::vector<Assignment> found = read_config(config_file(path));
     MachineConfig config;
-    apply(config, found);
+    berth::apply(config, found);
     return found;
 }
 
@@ -83,7 +83,7 @@ int show(const std::string &machine, const Settings &settings) {
         std::fprintf(stderr, "warning: %s\n", text.c_str());
     });
     MachineConfig config;
-    apply(config, found);
+    berth::apply(config, found);
     Table table({{"SETTING"}, {"VALUE"}, {"FROM"}});
     for (std::span<const Assignment> rest = found; !rest.empty(); rest = rest.subspan(1))
         if (!is_said_again(rest.front(), rest.subspan(1)))

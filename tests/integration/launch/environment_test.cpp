@@ -42,14 +42,15 @@ TEST_F(PeerEnvironment, IsHeeded) {
         "SYSTEMD_NSPAWN_API_VFS_WRITABLE=network",
         "grep -c ' /proc/sys proc ro' /proc/mounts; grep -q ' /proc/sys/net proc rw' /proc/mounts; echo $?",
         "1\n0\n");
-    expect_of_both("SYSTEMD_NSPAWN_CONTAINER_SERVICE=some-service", "echo $container", "some-service\n");
+    expect_of_both("SYSTEMD_NSPAWN_CONTAINER_SERVICE=some-service",
+                   "echo $container; cat /run/host/container-manager", "some-service\nsome-service\n");
     expect_of_both("SYSTEMD_NSPAWN_SHARE_NS_UTS=1", "hostname", succeed({"hostname"}) + "\n");
 }
 
-TEST_F(PeerEnvironment, IsNoReasonToStopWhereItIsWrongOrCannotBeHeeded) {
+TEST_F(PeerEnvironment, IsNoReasonToStopWhereItCannotBeHeeded) {
     const Words words{"berth", "run", "-M", "options", "-x", "-D", tree.path(), "true"};
     for (const char *variable :
-         {"SYSTEMD_NSPAWN_USE_CGNS=0", "SYSTEMD_NSPAWN_TMPFS_TMP=perhaps", "UNIFIED_CGROUP_HIERARCHY=no",
+         {"SYSTEMD_NSPAWN_USE_CGNS=0", "SYSTEMD_SECCOMP=0", "UNIFIED_CGROUP_HIERARCHY=no",
           "SYSTEMD_NSPAWN_SHARE_NS_PID=1", "SYSTEMD_NSPAWN_NETWORK_MAC=02:00:00:00:00:01"}) {
         Words given{"env", variable};
         given.insert(given.end(), words.begin(), words.end());
@@ -60,6 +61,27 @@ TEST_F(PeerEnvironment, IsNoReasonToStopWhereItIsWrongOrCannotBeHeeded) {
         given.insert(given.begin() + 4, "-q");
         EXPECT_THAT(run(given).err, IsEmpty()) << variable;
     }
+}
+
+TEST_F(PeerEnvironment, IsRefusedWhereItWouldReachTheHostOrIsWrong) {
+    const auto refused = [&](const char *variable, const Words &options) {
+        for (const Words &program : {Words{"berth", "run"}, Words{"systemd-nspawn"}}) {
+            Words words{"env", variable};
+            words.insert(words.end(), program.begin(), program.end());
+            words.insert(words.end(),
+                         {"-q", "-x", "-M", "options-" + std::to_string(++number), "-D", tree.path()});
+            words.insert(words.end(), options.begin(), options.end());
+            const Outcome outcome = run(words);
+            EXPECT_NE(outcome.status, 0) << variable << " of " << program.front();
+            EXPECT_NE(outcome.err, "");
+        }
+    };
+    for (const char *users : {"-U", "--private-users=identity"})
+        refused("SYSTEMD_NSPAWN_API_VFS_WRITABLE=yes", {users, "true"});
+    for (const char *mode : {"-b", "-a"})
+        refused("SYSTEMD_NSPAWN_SHARE_NS_UTS=1", {mode, "true"});
+    refused("SYSTEMD_NSPAWN_API_VFS_WRITABLE=perhaps", {"true"});
+    refused("SYSTEMD_NSPAWN_TMPFS_TMP=perhaps", {"true"});
 }
 
 TEST_F(PeerEnvironment, ATreeWithoutAnOsCanBeAskedFor) {

@@ -68,7 +68,8 @@ TEST_F(Nested, UsersThatAreTooFewAreTold) {
 }
 
 TEST_F(Nested, NodesThatMayNotBeMadeAreTheHosts) {
-    const std::string line = "echo x >/dev/null && ls -l /dev/null /dev/net/tun | cut -c1-10";
+    const std::string line = "echo x >/dev/null && ls -l /dev/null /dev/net/tun | cut -c1-10; chmod 600 "
+                             "/dev/null 2>/dev/null && echo done";
     const auto checked = [&](Words words) {
         for (const char *users : {"--private-users=no", "-U"}) {
             Words all = words;
@@ -79,6 +80,14 @@ TEST_F(Nested, NodesThatMayNotBeMadeAreTheHosts) {
         }
     };
     checked({"setpriv", "--bounding-set=-mknod"});
+    // Their modes and owners are the host's affair.
+    for (const char *users : {"--private-users=no", "--private-users=identity"})
+        EXPECT_NE(run({"setpriv", "--bounding-set=-mknod", "berth", "run", "-q", "-P", "-x", "-M", "options",
+                       users, "-D", tree.path(), "chmod", "600", "/dev/null"})
+                      .status,
+                  0)
+            << users;
+    EXPECT_EQ(owner_of("/dev/null"), "0:0 666");
     checked({"systemd-run", "-q", "--wait", "--pipe", "-p", "DevicePolicy=closed", "-p",
              "DeviceAllow=char-pts rw"});
 }

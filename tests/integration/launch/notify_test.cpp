@@ -53,6 +53,21 @@ TEST_F(Notify, AnInitThatIsNotSystemdIsReadyOnceItRuns) {
     EXPECT_THAT(listed(), Contains("slow"));
 }
 
+TEST_F(Notify, BusyboxUnderstandsWhatItIsAsked) {
+    const Service machine("slow", std::string("[root]\ndirectory = \"") + busybox_tree
+                                      + "\"\nupper = \"ephemeral\"\n");
+    succeed({"berth", "start", "slow"});
+    const auto leader = [] { return succeed({"berth", "show", "slow", "-p", "Leader", "--value"}); };
+    const std::string first = leader();
+    succeed({"berth", "reboot", "slow"});
+    EXPECT_TRUE(eventually([&] {
+        const Outcome now = run({"berth", "show", "slow", "-p", "Leader", "--value"});
+        return now.status == 0 && now.out != first + "\n";
+    }));
+    succeed({"berth", "poweroff", "slow"});
+    EXPECT_TRUE(eventually([&] { return machine.unit_property("ActiveState") == "inactive"; }));
+}
+
 TEST_F(Notify, TenRestartsInARowAreNone) {
     const Service machine("slow", toml("[\"ready\"]"));
     succeed({"berth", "start", "slow"});

@@ -162,9 +162,9 @@ TEST_F(Reach, LinksIntoWhatIsBoundWriteNothingThere) {
     const Snapshot before = snapshot(shared);
     const std::string bind = "--bind=" + shared.native() + ":/shared";
     const Words options{"-U", bind, "--resolv-conf=replace-host", "--timezone=copy", "--tmpfs=/etc/made"};
-    const Outcome outcome = run(words(options, {"true"}));
-    EXPECT_NE(outcome.status, 0) << "there is no place for the tmpfs that the machine could make";
-    EXPECT_THAT(outcome.err, HasSubstr("/etc/made"));
+    // The link leads nowhere yet when the tmpfs is mounted: its place is made in the tree, and covered then.
+    EXPECT_EQ(run(words(options, {"true"})).status, 0);
+    EXPECT_TRUE(fs::exists(tree / "shared/made"));
     EXPECT_EQ(run(words({"-U", bind, "--resolv-conf=replace-host", "--timezone=copy"}, {"true"})).status, 0);
     EXPECT_THAT(differences(before, snapshot(shared)), IsEmpty());
 }

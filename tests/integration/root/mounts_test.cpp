@@ -379,6 +379,22 @@ TEST_F(MappedMounts, AMountThatCannotBeMappedStopsNobody) {
     EXPECT_EQ(mapped("-U", {}, "stat -c %u:%g /data/f; ls /k; test -d /proc/1 && echo proc"), "0:0\nproc");
 }
 
+TEST_F(MappedMounts, OneWithDataThatCannotBeMappedIsNotLeftOutInSilence) {
+    fs::create_directory(tree / "data");
+    const Mounted data("ramfs", tree / "data", "");
+    const Outcome outcome =
+        run({"berth", "run", "-q", "-P", "-M", "options", "-D", tree.path(), "-U", "true"});
+    EXPECT_EQ(outcome.status, 1);
+    EXPECT_THAT(outcome.err, AllOf(HasSubstr(tree / "data"), HasSubstr("cannot map users")));
+}
+
+TEST_F(MappedMounts, WhatCoversTheirDirectoriesLeavesKernelFilesystemsOut) {
+    for (const char *users : {"-U", "--private-users=no"})
+        for (const char *place : {"/dev", "/sys"})
+            EXPECT_EQ(mapped(users, {"-x", std::string("--tmpfs=") + place}, "echo up"), "up")
+                << users << place;
+}
+
 TEST_F(MappedMounts, NothingInTheTreesEtcStopsAStart) {
     for (const char *name : {"resolv.conf", "localtime"}) {
         tree.write(std::string("etc/") + name, "of somebody\n");
