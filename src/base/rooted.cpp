@@ -87,7 +87,7 @@ unique_fd make_file_by(int root, const std::filesystem::path &path, mode_t mode,
     unique_fd fd = try_open(root, path.native(), O_PATH);
     if (fd || errno != ENOENT)
         return fd;
-    const unique_fd above = make_directory(root, path.parent_path().native());
+    const unique_fd above = make_directory_by(root, path.parent_path(), 0755, links);
     if (const auto target = links > 0 ? target_of(above.get(), path) : std::nullopt)
         return make_file_by(root, *target, mode, links - 1);
     const unique_fd made(::openat(above.get(), path.filename().c_str(),
@@ -103,8 +103,13 @@ unique_fd make_directory(int root, std::string_view path, mode_t mode) {
     return make_directory_by(root, path, mode, most_links);
 }
 
-unique_fd make_mount_file(int root, std::string_view path, mode_t mode) {
-    unique_fd fd = make_file_by(root, path, mode, most_links);
+unique_fd make_directory_here(int root, std::string_view path) {
+    return make_directory_by(root, path, 0755, 0);
+}
+
+namespace {
+
+unique_fd require_file(unique_fd fd, std::string_view path) {
     if (!fd)
         fail_errno("opening {} in the tree", path);
     struct stat st{};
@@ -113,6 +118,16 @@ unique_fd make_mount_file(int root, std::string_view path, mode_t mode) {
     if (S_ISDIR(st.st_mode))
         fail_code(EISDIR, "opening {} in the tree", path);
     return fd;
+}
+
+} // namespace
+
+unique_fd make_mount_file(int root, std::string_view path, mode_t mode) {
+    return require_file(make_file_by(root, path, mode, most_links), path);
+}
+
+unique_fd make_mount_file_here(int root, std::string_view path) {
+    return require_file(make_file_by(root, path, 0644, 0), path);
 }
 
 std::optional<std::string> read_file(int root, std::string_view path, std::size_t limit) {

@@ -29,6 +29,10 @@ namespace berth::rooted {
 /// something else is in the way.
 [[nodiscard]] unique_fd make_directory(int root, std::string_view path, mode_t mode = 0755);
 
+/// The same two, which throw ENOENT at a link that leads nowhere: what is made is at `path` itself.
+[[nodiscard]] unique_fd make_directory_here(int root, std::string_view path);
+[[nodiscard]] unique_fd make_mount_file_here(int root, std::string_view path);
+
 /// Opens `path` (O_PATH) as something a file can be mounted on: what is there unless it is a
 /// directory, else a new empty file, which a link that leads nowhere leads to then. Throws EISDIR for a
 /// directory.

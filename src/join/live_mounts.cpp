@@ -63,8 +63,9 @@ unique_fd destination(const join::Target &target, const Request &request, bool d
     if (request.make) {
         const FsIdentity identity(target.root_uid);
         const PlainRights plain(target.root_uid); // links may lead into what is bound from the host
-        return directory ? rooted::make_directory(root, request.destination)
-                         : rooted::make_mount_file(root, request.destination);
+        // Not behind links that lead nowhere: unbind() follows none.
+        return directory ? rooted::make_directory_here(root, request.destination)
+                         : rooted::make_mount_file_here(root, request.destination);
     }
     unique_fd fd = rooted::try_open(root, request.destination, O_PATH);
     if (!fd && errno == ENOENT)
