@@ -130,6 +130,8 @@ private:
         try {
             ids_.map_tree(mount, root, false);
         } catch (const Error &error) {
+            if (error.code() != EINVAL)
+                throw Error(path + ": " + error.what(), error.code());
             throw Error(berth::format("{}: its filesystem cannot map users, which a layer needs in a machine "
                                       "with users of its own ({})",
                                       path, error.what()),

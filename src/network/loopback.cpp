@@ -10,9 +10,11 @@
 #include <unistd.h>
 
 #include <array>
+#include <chrono>
 #include <cstring>
 #include <set>
 #include <string>
+#include <system_error>
 #include <utility>
 
 #include "base/error.hpp"
@@ -21,8 +23,11 @@ namespace berth::network {
 
 namespace {
 
-/// More at a time than anyone needs on a loopback; those beyond are refused.
-constexpr int most_connections = 512;
+/// More at a time than anyone needs on a loopback; those beyond are refused. Each has two descriptors, of
+/// which we may have 1024.
+constexpr int most_at_a_time = 200;
+/// How long we wait when nothing can be accepted, lest we ask without end.
+constexpr auto pause = std::chrono::milliseconds(100);
 /// How long an answer to a datagram is waited for.
 constexpr int answer_patience = 5000;
 
@@ -226,25 +231,42 @@ void Loopback::serve() {
     }
 }
 
+template <class Work> void Loopback::begin(int Shared::*count, Work work) {
+    const std::lock_guard lock(shared_->mutex);
+    if (*shared_.*count >= most_at_a_time)
+        return;
+    try {
+        std::thread([work = std::move(work), shared = shared_, target = shared_->target, count] {
+            work(target);
+            const std::lock_guard ended(shared->mutex);
+            --(*shared.*count);
+        }).detach();
+        ++(*shared_.*count);
+    } catch (
+        const std::system_error &) { // NOLINT(bugprone-empty-catch): there are too many; this one is refused
+    }
+}
+
 void Loopback::accept_on(const Listener &listener) {
     SocketAddress peer{.size = sizeof peer.bytes};
     unique_fd client(::accept4(listener.socket.get(), peer.get(), &peer.size, SOCK_CLOEXEC));
-    if (!client)
+    if (!client) {
+        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+            std::this_thread::sleep_for(pause);
         return;
-    const std::lock_guard lock(shared_->mutex);
-    if (shared_->connections >= most_connections)
-        return;
-    ++shared_->connections;
-    std::thread([client = std::move(client), shared = shared_, target = shared_->target, port = listener.port,
-                 family = peer.bytes.ss_family] {
-        if (const unique_fd machine = connect_to(target, port, family)) {
-            std::thread back([&] { hand_on(machine.get(), client.get()); });
-            hand_on(client.get(), machine.get());
+    }
+    begin(&Shared::connections, [client = std::make_shared<const unique_fd>(std::move(client)),
+                                 port = listener.port, family = peer.bytes.ss_family](const Target &target) {
+        const unique_fd machine = connect_to(target, port, family);
+        if (!machine)
+            return;
+        try {
+            std::thread back([&] { hand_on(machine.get(), client->get()); });
+            hand_on(client->get(), machine.get());
             back.join();
+        } catch (const std::system_error &) { // NOLINT(bugprone-empty-catch): as in begin()
         }
-        const std::lock_guard ended(shared->mutex);
-        --shared->connections;
-    }).detach();
+    });
 }
 
 void Loopback::pass_datagram(const Listener &listener) {
@@ -254,29 +276,24 @@ void Loopback::pass_datagram(const Listener &listener) {
         ::recvfrom(listener.socket.get(), buffer.data(), buffer.size(), MSG_DONTWAIT, peer.get(), &peer.size);
     if (n < 0)
         return;
-    const std::lock_guard lock(shared_->mutex);
-    if (shared_->connections >= most_connections)
-        return;
-    ++shared_->connections;
-    std::thread([text = std::string(buffer.data(), static_cast<std::size_t>(n)), shared = shared_,
-                 target = shared_->target, port = listener.port, peer,
-                 answers = unique_fd(::fcntl(listener.socket.get(), F_DUPFD_CLOEXEC, 0))] {
-        if (const unique_fd machine = connect_to(target, port, peer.bytes.ss_family)) {
-            std::array<char, 65536> answer{};
-            pollfd entry{.fd = machine.get(), .events = POLLIN, .revents = 0};
-            if (::send(machine.get(), text.data(), text.size(), MSG_NOSIGNAL) >= 0)
-                while (::poll(&entry, 1, answer_patience) > 0) {
-                    const ssize_t size = ::recv(machine.get(), answer.data(), answer.size(), 0);
-                    if (size < 0
-                        || ::sendto(answers.get(), answer.data(), static_cast<std::size_t>(size),
-                                    MSG_NOSIGNAL, peer.get(), peer.size)
-                               < 0)
-                        break;
-                }
+    const auto answers =
+        std::make_shared<const unique_fd>(::fcntl(listener.socket.get(), F_DUPFD_CLOEXEC, 0));
+    begin(&Shared::datagrams, [text = std::string(buffer.data(), static_cast<std::size_t>(n)),
+                               port = listener.port, peer, answers](const Target &target) {
+        const unique_fd machine = connect_to(target, port, peer.bytes.ss_family);
+        if (!machine || ::send(machine.get(), text.data(), text.size(), MSG_NOSIGNAL) < 0)
+            return;
+        std::array<char, 65536> answer{};
+        pollfd entry{.fd = machine.get(), .events = POLLIN, .revents = 0};
+        while (::poll(&entry, 1, answer_patience) > 0) {
+            const ssize_t size = ::recv(machine.get(), answer.data(), answer.size(), 0);
+            if (size < 0
+                || ::sendto(answers->get(), answer.data(), static_cast<std::size_t>(size), MSG_NOSIGNAL,
+                            peer.get(), peer.size)
+                       < 0)
+                return;
         }
-        const std::lock_guard ended(shared->mutex);
-        --shared->connections;
-    }).detach();
+    });
 }
 
 } // namespace berth::network

@@ -40,9 +40,12 @@ private:
         std::mutex mutex;
         Target target;
         int connections = 0;
+        int datagrams = 0;
     };
 
     void serve();
+    /// Does `work` in a thread, one of those that `count` counts, unless there are too many.
+    template <class Work> void begin(int Shared::*count, Work work);
     void accept_on(const Listener &listener);
     void pass_datagram(const Listener &listener);
     void wake() const;

@@ -59,8 +59,8 @@ void bind_node(const DevicePlan &node, int dev, const std::string &name, int cod
     if (!target)
         fail_errno("creating {}", node.path);
     const unique_fd mount = mounts::clone_tree(source.get(), "", false);
-    mounts::set_attributes(mount.get(), MOUNT_ATTR_RDONLY, 0,
-                           false); // its mode and owner are the host's affair
+    // Its mode and owner are the host's affair.
+    mounts::set_attributes(mount.get(), MOUNT_ATTR_RDONLY, 0, false);
     mounts::attach(mount.get(), target.get(), node.path);
 }
 
